@@ -1,0 +1,1 @@
+"""Simulated businesses whose data can be generated anywhere, with an optimum that is known."""

@@ -1,0 +1,1 @@
+"""Scoring over HTTP: routes translate, and prediction stays in `modelyard.scoring`."""
