@@ -1,0 +1,29 @@
+"""What every test can rely on: settings of the machine do not reach it, and Hypothesis repeats itself in CI."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A slow machine is no bug, so examples have no deadline; pytest-timeout catches what hangs. In CI the examples are the
+# same each time: a change must not fail for what another one brought in.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("MODELYARD_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data sets; a test that asks for it is marked `data`."""
+    folder = os.environ.get("MODELYARD_DATA")
+    if folder is None:
+        pytest.fail("MODELYARD_DATA names no folder; run: make test-data MODELYARD_DATA=/path/to/data")
+    return Path(folder)
