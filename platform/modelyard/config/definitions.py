@@ -1,0 +1,119 @@
+"""What a document means once everything it names is looked up: self-contained, and serialisable.
+
+The registry holds definitions, not files, so that a scheduled task or a pod needs no checkout of the configs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelyard.canonical import digest
+from modelyard.config.kinds.architecture import Step
+from modelyard.config.kinds.base import Many, Settings, as_keys
+from modelyard.config.kinds.feature_set import FeatureSet
+from modelyard.config.kinds.model import Model, TableFeatures
+from modelyard.config.kinds.source import Source
+
+
+def _meaning_of(source: Source) -> dict[str, Any]:
+    """What of a source decides values: not where it lies, who owns it, or how it is checked."""
+    return source.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"path", "owner", "description", "expectations"}
+    )
+
+
+class FeatureSetDefinition(Settings):
+    """A feature set with its query's text, its sources and the feature sets it refers to."""
+
+    document: FeatureSet
+    """The document, with owner and timezone filled in."""
+    query: str | None = None
+    """The text of the query's template."""
+    sources: dict[str, Source]
+    """The sources that it reads, by name."""
+    refs: dict[str, FeatureSetDefinition] = {}
+    """The feature sets that its query refers to, by name."""
+
+    @property
+    def name(self) -> str:
+        """The feature set's name."""
+        return self.document.name
+
+    @property
+    def entity(self) -> tuple[str, ...]:
+        """The columns that say whose features these are."""
+        return as_keys(self.document.entity)
+
+    @property
+    def timezone(self) -> str:
+        """The timezone whose midnights its instants are counted from."""
+        return self.document.timezone or "UTC"
+
+    @property
+    def digest(self) -> str:
+        """The identity of a version: equal wherever the values must be equal."""
+        document = self.document.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"owner", "description", "expectations", "query"}
+        )
+        sources = {name: _meaning_of(source) for name, source in self.sources.items()}
+        refs = {name: ref.digest for name, ref in self.refs.items()}
+        return digest({"document": document, "query": self.query, "sources": sources, "refs": refs})
+
+
+class ModelDefinition(Settings):
+    """A model with its pipeline resolved, its sources and its feature sets."""
+
+    document: Model
+    """The document: expanded, with owner and timezone filled in."""
+    pipeline: Many[Step]
+    """The architecture's pipeline with the parameters put in, or the model's own."""
+    sources: dict[str, Source]
+    """The sources of its labels, plain tables and population, by name."""
+    feature_sets: dict[str, FeatureSetDefinition] = {}
+    """The feature sets that it uses, by name."""
+    bundles: dict[str, str] = {}
+    """The digests of the project's own modules that its pipeline names, by module."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.document.name
+
+    @property
+    def owner(self) -> str:
+        """The team that owns the model."""
+        return self.document.owner or "unowned"
+
+    @property
+    def timezone(self) -> str:
+        """The timezone of the model's midnights and schedule."""
+        return self.document.timezone or "UTC"
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What of the definition decides the trained version: a change here is a new run."""
+        document = self.document.content()
+        sections = {key: document[key] for key in ("task", "data", "seed", "evaluation") if key in document}
+        pipeline = [step.content() for step in self.pipeline]
+        sources = {name: _meaning_of(self.sources[name]) for name in sorted(self._training_sources())}
+        return {**sections, "pipeline": pipeline, "sources": sources, "bundles": self.bundles}
+
+    @property
+    def deployment(self) -> dict[str, Any]:
+        """What of the definition decides how versions are run: a change here is a new revision, and no run."""
+        document = self.document.content()
+        sections = {
+            key: document[key] for key in ("owner", "timezone", "promotion", "resources", "scoring") if key in document
+        }
+        sources = {name: {"path": source.path, **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)}
+                   for name, source in sorted(self.sources.items())}  # fmt: skip
+        return {**sections, "sources": sources}
+
+    @property
+    def prose(self) -> dict[str, Any]:
+        """What of the definition only people read."""
+        return {"description": self.document.description}
+
+    def _training_sources(self) -> set[str]:
+        tables = {features.source for features in self.document.data.features if isinstance(features, TableFeatures)}
+        return tables | {self.document.data.labels.source}

@@ -1,0 +1,60 @@
+"""Source: where rows come from, and what they must look like."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from modelyard.config.kinds.base import Column, Document, Many, Owner, Settings
+
+ColumnType = Literal["string", "integer", "double", "boolean", "timestamp", "date"]
+
+
+class Csv(Settings):
+    """How a CSV file is laid out."""
+
+    header: bool = True
+    """Whether the first line (after those skipped) names the columns; without it, columns are taken in the order of `columns`."""
+    skip: int = Field(default=0, ge=0)
+    """Lines to leave out at the start."""
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    """What separates values."""
+
+
+class Expectation(Settings):
+    """One thing that must hold of the rows, checked by Great Expectations."""
+
+    expect: str = Field(pattern=r"^[a-z][a-z0-9_]*$", examples=["column_values_to_not_be_null"])
+    """The expectation's name, in snake case and without its leading `expect_`."""
+    column: Column | None = None
+    """The column that it is about."""
+    with_: dict[str, Any] = Field(default={}, alias="with", examples=[{"min_value": 0}])
+    """Its other arguments, as Great Expectations names them."""
+    severity: Literal["critical", "warning", "info"] = "critical"
+    """critical stops the work; warning and info are reported."""
+
+
+class Source(Document):
+    """Where rows come from, and what they must look like."""
+
+    kind: Literal["Source"]
+    """Source."""
+    owner: Owner | None = None
+    """The team that owns it; the project's default owner unless said."""
+    format: Literal["parquet", "csv"]
+    """How the files are written."""
+    path: str = Field(
+        min_length=1, examples=["${data}/transactions/*.parquet", "package:sklearn/datasets/data/iris.csv"]
+    )
+    """A file or a glob, relative to the project's folder; `package:` names a file inside an installed Python package."""
+    csv: Csv | None = None
+    """How the file is laid out, where the format is csv."""
+    columns: dict[Column, ColumnType] = Field(min_length=1)
+    """Every column that may be used, with its type; columns not named here do not exist for Modelyard."""
+    timestamp: Column | None = None
+    """The column that says when a row's event happened."""
+    available: Column | None = None
+    """The column that says when the row became known; its timestamp unless said."""
+    expectations: Many[Expectation] = ()
+    """What must hold of the rows."""

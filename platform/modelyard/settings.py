@@ -1,0 +1,60 @@
+"""The environment, read once. Nothing else reads environment variables."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATE_FOLDER = ".modelyard"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where state lies and how processes reach it."""
+
+    root: Path
+    """The project's folder; relative paths of sources start here."""
+    home: Path
+    """`MODELYARD_HOME`: the folder of registry, artifacts, datasets and runs; `.modelyard` in the project unless said."""
+    registry: str
+    """`MODELYARD_REGISTRY`: `http://HOST:PORT` of a registry service; the home folder's own registry unless said."""
+    environment: str
+    """`MODELYARD_ENVIRONMENT`: which values the project's variables have; `default` unless said."""
+    actor: str
+    """`MODELYARD_ACTOR`: who is named in the history; the user's login name unless said."""
+    allow_bundles: bool
+    """`MODELYARD_ALLOW_BUNDLES=1`: whether stored versions may import the project code that they were trained with."""
+    parallel: int
+    """`MODELYARD_PARALLEL`: runs at the same time; as many as there are cores, less what each asks for, unless said."""
+
+
+def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of a project's folder.
+
+    Args:
+        root: The folder that holds `modelyard.yaml`.
+        environment: The environment variables.
+    """
+    home = Path(environment.get("MODELYARD_HOME") or root / STATE_FOLDER).absolute()
+    return Settings(
+        root=root.absolute(),
+        home=home,
+        registry=environment.get("MODELYARD_REGISTRY") or home.as_uri(),
+        environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
+        actor=environment.get("MODELYARD_ACTOR") or _login_name(),
+        allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",
+        parallel=int(environment.get("MODELYARD_PARALLEL", os.cpu_count() or 1)),
+    )
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # a container's user id need not have a name

@@ -1,0 +1,61 @@
+"""What a run is asked to do, as canonical JSON: the same words for a local process and for a pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from modelyard.canonical import digest
+from modelyard.features.request import TrainingSetRequest
+
+
+class RunSpec(TrainingSetRequest):
+    """Everything that decides what a run makes; two specs with one digest ask for the same version."""
+
+    code: str
+    """The digest of Modelyard's code and the project's bundles."""
+    environment: str
+    """The digest of the installed distributions."""
+
+    @property
+    def config(self) -> str:
+        """The digest of the definition's training part."""
+        return digest(self.definition.training)
+
+    @property
+    def request(self) -> str:
+        """The digest of all that decides the outcome."""
+        return digest({
+            "model": self.definition.name,
+            "config": self.config,
+            "training_set": self.training_set,
+            "code": self.code,
+            "environment": self.environment,
+        })  # fmt: skip
+
+    def run_id(self, attempt: int) -> str:
+        """The run's name: fit for a Kubernetes Job, at most 63 characters."""
+        model = self.definition.name.replace("_", "-")[:40]
+        return f"{model}-{self.request[:12]}-{attempt}"
+
+
+class Task(BaseModel):
+    """What a run's process is handed, in a file: the spec, and where to read and to write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    run: str
+    """The run's id."""
+    spec: RunSpec
+    """What it is asked to do."""
+    files: tuple[str, ...]
+    """The training set's files: local paths, or presigned URLs."""
+    training_set: str
+    """The digest of the training set's content."""
+    roles: dict[str, Any]
+    """What each column of the training set is."""
+    registry: str
+    """The registry's address."""
+    register_version: bool = True
+    """Whether a version is registered when the gates are met."""
