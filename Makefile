@@ -74,7 +74,7 @@ $(UV):
 		echo "$$($(PYTHON) --version) will not do: Python 3.11, 3.12 or 3.13 is needed." >&2; \
 		echo "If there is another one, name it: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv || { \
+	@$(PYTHON) -m venv --clear .venv || { \
 		echo "Python cannot make environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -c 'import tomllib; print(*("uv==" + package["version"] for package in \
 		tomllib.load(open("uv.lock", "rb"))["package"] if package["name"] == "uv"))' > .venv/uv.txt
