@@ -21,7 +21,7 @@ class Settings:
     root: Path
     """The project's folder; relative paths of sources start here."""
     home: Path
-    """`MODELYARD_HOME`: the folder of registry, artifacts, datasets and runs; `.modelyard` in the project unless said."""
+    """`MODELYARD_HOME`: the folder of registry, artifacts, datasets, runs; `.modelyard` in the project unless said."""
     registry: str
     """`MODELYARD_REGISTRY`: `http://HOST:PORT` of a registry service; the home folder's own registry unless said."""
     environment: str

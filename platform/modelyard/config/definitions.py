@@ -93,7 +93,9 @@ class ModelDefinition(Settings):
     def training(self) -> dict[str, Any]:
         """What of the definition decides the trained version: a change here is a new run."""
         document = self.document.content()
-        sections = {key: document[key] for key in ("task", "data", "seed", "evaluation") if key in document}
+        sections: dict[str, Any] = {
+            key: document[key] for key in ("task", "data", "seed", "evaluation") if key in document
+        }
         pipeline = [step.content() for step in self.pipeline]
         sources = {name: _meaning_of(self.sources[name]) for name in sorted(self._training_sources())}
         return {**sections, "pipeline": pipeline, "sources": sources, "bundles": self.bundles}
@@ -102,11 +104,16 @@ class ModelDefinition(Settings):
     def deployment(self) -> dict[str, Any]:
         """What of the definition decides how versions are run: a change here is a new revision, and no run."""
         document = self.document.content()
-        sections = {
+        sections: dict[str, Any] = {
             key: document[key] for key in ("owner", "timezone", "promotion", "resources", "scoring") if key in document
         }
-        sources = {name: {"path": source.path, **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)}
-                   for name, source in sorted(self.sources.items())}  # fmt: skip
+        sources = {
+            name: {
+                "path": source.path,
+                **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True),
+            }
+            for name, source in sorted(self.sources.items())
+        }
         return {**sections, "sources": sources}
 
     @property

@@ -7,7 +7,7 @@ the rows that its partition names.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -44,7 +44,7 @@ class Manifest(BaseModel):
     """From 1; the greatest is what readers see."""
     files: tuple[DataFile, ...]
     where: dict[str, tuple[str, str]] = {}
-    """For files shared with other partitions: column → half-open range [from, to) of ISO instants that belong to this one."""
+    """For files shared with other partitions: column → half-open range [from, to) of this one's ISO instants."""
     rows: int
     digest: str
     """Over the files' digests and `where`: the partition's identity."""
@@ -90,4 +90,4 @@ class DatasetStore(Protocol):
         """
 
     def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Sequence[str]:
-        """Remove what no newest manifest names and what was staged by processes that died; what was, or would be, removed."""
+        """Remove what no newest manifest names and what dead processes staged; what was, or would be, removed."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime  # noqa: TC003 - pydantic reads them at run time
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from modelyard.canonical import digest
-from modelyard.config.definitions import ModelDefinition  # noqa: TC001 - pydantic reads it at run time
-from modelyard.registry.records import FeatureSetPin  # noqa: TC001 - pydantic reads it at run time
+from modelyard.config.definitions import ModelDefinition
+from modelyard.registry.records import FeatureSetPin
 
 
 class TrainingSetRequest(BaseModel):

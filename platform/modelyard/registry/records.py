@@ -5,7 +5,7 @@ Records are small; what may be large (configs, logs, predictions) lies in the ar
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 

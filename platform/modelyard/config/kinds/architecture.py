@@ -25,7 +25,10 @@ class Columns(Settings):
     """A step that treats columns apart."""
 
     columns: dict[str, ColumnSteps | Annotated[Many[Use], Field(min_length=1)]] = Field(min_length=1)
-    """Steps for `numeric` or `categorical` columns, or for columns by name (several with commas); a named column is in no other group."""
+    """Steps for `numeric` or `categorical` columns, or for columns by name (several with commas).
+
+    A named column is in no other group.
+    """
     remainder: ColumnSteps = "drop"
     """What becomes of columns in no group."""
 

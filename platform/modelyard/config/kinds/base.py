@@ -36,7 +36,8 @@ def parse_duration(value: object) -> timedelta:
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("a duration is a whole number and a unit, such as 30d, 12h, 15m, 10s or 5ms")
+        msg = "a duration is a whole number and a unit, such as 30d, 12h, 15m, 10s or 5ms"
+        raise ValueError(msg)
     return timedelta(seconds=int(match["count"]) * DURATION_UNITS[match["unit"]])
 
 
@@ -58,7 +59,8 @@ def parse_size(value: str) -> int:
     """
     match = _SIZE.fullmatch(value)
     if match is None:
-        raise ValueError("a size is a whole number and Ki, Mi or Gi, such as 512Mi or 4Gi")
+        msg = "a size is a whole number and Ki, Mi or Gi, such as 512Mi or 4Gi"
+        raise ValueError(msg)
     return int(match["count"]) << {"Ki": 10, "Mi": 20, "Gi": 30}[match["unit"]]
 
 
@@ -66,13 +68,15 @@ def _known_timezone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError("not a timezone of the IANA database, such as Africa/Nairobi or UTC") from error
+        msg = "not a timezone of the IANA database, such as Africa/Nairobi or UTC"
+        raise ValueError(msg) from error
     return value
 
 
 def _plain_date(value: object) -> object:
     if isinstance(value, datetime) or not isinstance(value, (date, str)):
-        raise ValueError("a date is written as 2026-01-31")
+        msg = "a date is written as 2026-01-31"
+        raise ValueError(msg)
     return value
 
 

@@ -51,7 +51,7 @@ class FeatureSet(Document):
     source: Name | None = None
     """The source whose rows the aggregations run over."""
     every: Duration = Field(default=timedelta(days=1))
-    """The instants at which values exist: every so many days at midnight, or a part of a day that divides it, from midnight on."""
+    """When values exist: every so many days at midnight, or every part of a day that divides it, from midnight on."""
     aggregations: Many[Aggregation] = ()
     """Windowed aggregates over the source."""
     query: str | None = Field(default=None, pattern=r"^[^/\\][^\\]*\.sql\.j2$", examples=["borrower_history.sql.j2"])

@@ -47,7 +47,7 @@ class Labels(Settings):
     classes: dict[str, str] = {}
     """Names for the label's values, in multiclass classification; values keep their own names unless said."""
     delay: Duration | None = None
-    """How long after its timestamp a label becomes known; rows younger than that at the end of the data are left out."""
+    """How long after its timestamp a label becomes known; rows younger than that at the data's end are left out."""
     where: Sql | None = None
     """Rows that count, as a SQL condition on the source's columns."""
     weight: Column | None = None

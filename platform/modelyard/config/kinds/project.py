@@ -39,6 +39,6 @@ class Project(Document):
     defaults: Defaults = Defaults()
     """What documents may leave out."""
     modules: Many[ModuleName] = ("sklearn",)
-    """The modules whose classes pipelines may name: sklearn, lightgbm, xgboost, or a folder of the project, as ./estimators."""
+    """The modules whose classes pipelines may name: sklearn, lightgbm, xgboost, or a folder here, as ./estimators."""
     vars: dict[VarName, Scalar | FromEnvironment | dict[str, Scalar | FromEnvironment]] = {}
-    """Values that documents insert as ${name}: one value, or one for each environment, `default` for those not named."""
+    """Values that documents insert as ${name}: one value, or one per environment, `default` for those not named."""

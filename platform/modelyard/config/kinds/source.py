@@ -15,7 +15,7 @@ class Csv(Settings):
     """How a CSV file is laid out."""
 
     header: bool = True
-    """Whether the first line (after those skipped) names the columns; without it, columns are taken in the order of `columns`."""
+    """Whether the first line (after those skipped) names the columns; else they come in the order of `columns`."""
     skip: int = Field(default=0, ge=0)
     """Lines to leave out at the start."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -47,7 +47,7 @@ class Source(Document):
     path: str = Field(
         min_length=1, examples=["${data}/transactions/*.parquet", "package:sklearn/datasets/data/iris.csv"]
     )
-    """A file or a glob, relative to the project's folder; `package:` names a file inside an installed Python package."""
+    """A file or a glob, relative to the project's folder; `package:` names a file in an installed Python package."""
     csv: Csv | None = None
     """How the file is laid out, where the format is csv."""
     columns: dict[Column, ColumnType] = Field(min_length=1)
