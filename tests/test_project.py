@@ -50,6 +50,11 @@ def test_the_folder_platform_does_not_hide_the_module_platform() -> None:
     assert told.stdout.strip()
 
 
+def test_every_folder_of_code_is_a_package_that_import_contracts_see() -> None:
+    folders = {path.parent for path in tracked("platform/*.py", "registry_api/*.py", "scoring_service/*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
 def test_make_alone_lists_every_target() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - whichever make there is
     assert set(re.findall(r"^ {2}make ([a-z-]+) +\S", listed, re.MULTILINE)) == make_targets()
