@@ -1,0 +1,87 @@
+"""The command line's front door: it gathers the command groups and turns errors into messages and exit codes.
+
+One more group is one more module with a typer `app`, and its name in `GROUPS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from modelyard.errors import ModelyardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GROUPS = ("config", "apply", "training", "features", "registry", "scoring", "orchestration", "serve", "simulate")
+"""In the order in which `--help` lists their commands."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+EXIT_INTERRUPTED = 130
+
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 the plan has changes, 64 wrong usage, 65 bad config or data, 75 try again later."
+)
+
+
+def build_app() -> typer.Typer:
+    """The command line with every group in it."""
+    app = typer.Typer(
+        name="modelyard",
+        help="Commit a YAML file; tomorrow the model is scoring.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("version")(version)
+    for name in GROUPS:
+        if importlib.util.find_spec(f"modelyard.cli.{name}"):
+            app.add_typer(importlib.import_module(f"modelyard.cli.{name}").app)
+    return app
+
+
+def version() -> None:
+    """Print the version of Modelyard."""
+    from importlib.metadata import version as installed
+
+    typer.echo(installed("modelyard"))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        arguments: The words after `modelyard`.
+    """
+    wrong_usage = typer.BadParameter.__mro__[1]  # the common class of everything wrong with the words themselves
+    try:
+        code = build_app()(args=list(arguments), prog_name="modelyard", standalone_mode=False)
+    except ModelyardError as error:
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except wrong_usage as error:
+        error.show()  # type: ignore[attr-defined]  # typer does not export the class that has it
+        return EXIT_USAGE
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe went away; Python would complain again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The entry point of the `modelyard` command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Settings to back-ends: the only place that chooses.
+
+One more back-end is one more branch here, its import inside it, so that nobody loads what he does not use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from modelyard.errors import UsageError
+
+if TYPE_CHECKING:
+    from modelyard.datasets.store import DatasetStore
+    from modelyard.features.engine import Engine
+    from modelyard.registry.registry import Registry
+    from modelyard.settings import Settings
+    from modelyard.training.launchers.launcher import Launcher
+
+
+def open_registry(settings: Settings) -> Registry:
+    """The registry that the settings name."""
+    return open_registry_at(settings.registry, actor=settings.actor)
+
+
+def open_registry_at(address: str, *, actor: str) -> Registry:
+    """The registry at an address: `file:` for a folder of this machine, `http:` or `https:` for a service.
+
+    Args:
+        address: The address.
+        actor: Who is named in the history of a registry on this machine.
+
+    Raises:
+        UsageError: The address is of another form.
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        from modelyard.registry.filesystem import FilesystemArtifacts
+        from modelyard.registry.local import LocalRegistry
+        from modelyard.registry.sqlite import SqliteMetadata
+
+        home = Path(url2pathname(parts.path))
+        return LocalRegistry(SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts"), actor=actor)
+    if parts.scheme in ("http", "https"):
+        from modelyard.registry.http import HttpRegistry
+
+        return HttpRegistry(address)
+    raise UsageError(
+        f"`{address}` is not the address of a registry", "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset"
+    )
+
+
+def open_datasets(settings: Settings) -> DatasetStore:
+    """The store of feature partitions, training sets and predictions."""
+    from modelyard.datasets.filesystem import FilesystemDatasets
+
+    return FilesystemDatasets(settings.home / "datasets")
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine that computes features."""
+    from modelyard.features.duckdb import DuckDBEngine
+
+    return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch")
+
+
+def open_launcher(settings: Settings) -> Launcher:
+    """Where runs' processes go."""
+    from modelyard.training.launchers.local import LocalLauncher
+
+    return LocalLauncher(settings.home / "jobs")
