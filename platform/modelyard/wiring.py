@@ -47,9 +47,8 @@ def open_registry_at(address: str, *, actor: str) -> Registry:
         from modelyard.registry.http import HttpRegistry
 
         return HttpRegistry(address)
-    raise UsageError(
-        f"`{address}` is not the address of a registry", "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset"
-    )
+    reason = f"`{address}` is not the address of a registry"
+    raise UsageError(reason, "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset")
 
 
 def open_datasets(settings: Settings) -> DatasetStore:

@@ -38,6 +38,7 @@ def build_app() -> typer.Typer:
         epilog=EPILOG,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich would take longer to load than all of the help
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.command("version")(version)
