@@ -141,6 +141,8 @@ class Document(Settings):
     """What it is for, in a sentence or two."""
 
 
-def as_keys(keys: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One column or several, as a tuple."""
+def as_keys(keys: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """One column, several or none, as a tuple."""
+    if keys is None:
+        return ()
     return (keys,) if isinstance(keys, str) else keys

@@ -36,8 +36,8 @@ class Labels(Settings):
 
     source: Name
     """The source that holds the labels."""
-    entity: Keys
-    """The column, or columns, that say whom a row is about."""
+    entity: Keys | None = None
+    """The column, or columns, that say whom a row is about; feature sets need it, and scoring by entity."""
     timestamp: Column | None = None
     """When the prediction would have been made; without it, rows have no time and are split at random."""
     label: Column
