@@ -1,0 +1,92 @@
+"""A project and the back-ends of its settings, opened together: what commands and notebooks work with.
+
+Everything is opened when first asked for, so that nobody loads more than he uses.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelyard.config.project import LoadedProject
+    from modelyard.datasets.store import DatasetStore
+    from modelyard.features.engine import Engine
+    from modelyard.registry.registry import Registry
+    from modelyard.settings import Settings
+    from modelyard.training.launchers.launcher import Launcher
+
+
+class Workspace:
+    """The settings of a folder, and what they open.
+
+    Args:
+        settings: The settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def project(self) -> LoadedProject:
+        """The project, read and checked.
+
+        Raises:
+            InvalidData: A document of it has a problem.
+        """
+        from modelyard.config.loader import load_project
+
+        return load_project(self.settings.root, self.settings.environment)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The registry."""
+        from modelyard.wiring import open_registry
+
+        return open_registry(self.settings)
+
+    @cached_property
+    def datasets(self) -> DatasetStore:
+        """The datasets."""
+        from modelyard.wiring import open_datasets
+
+        return open_datasets(self.settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine."""
+        from modelyard.wiring import open_engine
+
+        return open_engine(self.settings)
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        """The launcher."""
+        from modelyard.wiring import open_launcher
+
+        return open_launcher(self.settings)
+
+
+def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> Workspace:
+    """The workspace of the project that a folder lies in.
+
+    Args:
+        start: A folder or file; the current folder unless said.
+        needs_project: Whether a project must be there. Without one, commands that only ask a registry still work.
+
+    Raises:
+        NotFound: There is no `modelyard.yaml` in the folder or above it.
+    """
+    from modelyard.config.loader import find_project
+    from modelyard.errors import NotFound
+    from modelyard.settings import read_settings
+
+    start = (start or Path.cwd()).absolute()
+    try:
+        root = find_project(start)
+    except NotFound:
+        if needs_project:
+            raise
+        root = start
+    return Workspace(read_settings(root))
