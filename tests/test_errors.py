@@ -11,11 +11,12 @@ from modelyard.errors import (
     MissingExtra,
     ModelyardError,
     NotFound,
+    StorageFull,
     Unavailable,
     UsageError,
 )
 
-KINDS = (UsageError, InvalidData, NotFound, Conflict, Unavailable, IntegrityError)
+KINDS = (UsageError, InvalidData, NotFound, Conflict, Unavailable, StorageFull, IntegrityError)
 
 
 def test_an_error_ends_in_its_hint() -> None:
@@ -46,6 +47,7 @@ def test_exit_codes_tell_wrong_usage_bad_data_and_try_again_apart() -> None:
         "IntegrityError": (65, False),
         "NotFound": (1, False),
         "Conflict": (1, False),
+        "StorageFull": (1, False),
         "ModelyardError": (1, False),
         "Unavailable": (75, True),
     }

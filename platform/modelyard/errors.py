@@ -60,6 +60,10 @@ class Unavailable(ModelyardError):
     transient = True
 
 
+class StorageFull(ModelyardError):
+    """A disk or a quota holds no more; nothing was changed, and somebody has to make room first."""
+
+
 class IntegrityError(ModelyardError):
     """Stored bytes are not what was recorded of them, or do not behave as recorded."""
 
