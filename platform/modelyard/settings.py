@@ -8,10 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STATE_FOLDER = ".modelyard"
+
+VARIABLES = (
+    "MODELYARD_ACTOR",
+    "MODELYARD_ALLOW_BUNDLES",
+    "MODELYARD_COMMAND",  # read by dags/
+    "MODELYARD_DATA",  # read by the example projects
+    "MODELYARD_ENVIRONMENT",
+    "MODELYARD_HOME",
+    "MODELYARD_PARALLEL",
+    "MODELYARD_PROJECT",  # read by dags/
+    "MODELYARD_REGISTRY",
+    "MODELYARD_SPECS",  # read by dags/
+)
+"""Every environment variable that means something, here or to a part that can't import this."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class Settings:
     allow_bundles: bool
     """`MODELYARD_ALLOW_BUNDLES=1`: whether stored versions may import the project code that they were trained with."""
     parallel: int
-    """`MODELYARD_PARALLEL`: runs at the same time; as many as there are cores, less what each asks for, unless said."""
+    """`MODELYARD_PARALLEL`: how many runs go on at the same time; as many as there are cores unless said."""
 
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -40,6 +56,9 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     Args:
         root: The folder that holds `modelyard.yaml`.
         environment: The environment variables.
+
+    Raises:
+        UsageError: A variable holds what it can't.
     """
     home = Path(environment.get("MODELYARD_HOME") or root / STATE_FOLDER).absolute()
     return Settings(
@@ -49,8 +68,16 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
         actor=environment.get("MODELYARD_ACTOR") or _login_name(),
         allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",
-        parallel=int(environment.get("MODELYARD_PARALLEL", os.cpu_count() or 1)),
+        parallel=_parallel(environment),
     )
+
+
+def _parallel(environment: Mapping[str, str]) -> int:
+    text = environment.get("MODELYARD_PARALLEL") or str(os.cpu_count() or 1)
+    if not text.isdecimal() or not int(text):
+        reason = f"MODELYARD_PARALLEL is `{text}`"
+        raise UsageError(reason, "set it to a whole number from 1 on, or leave it unset")
+    return int(text)
 
 
 def _login_name() -> str:

@@ -18,7 +18,18 @@ from modelyard.errors import ModelyardError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GROUPS = ("config", "apply", "training", "features", "registry", "scoring", "orchestration", "serve", "simulate")
+GROUPS = (
+    "config",
+    "apply",
+    "training",
+    "features",
+    "registry",
+    "scoring",
+    "orchestration",
+    "serve",
+    "simulate",
+    "doctor",
+)
 """In the order in which `--help` lists their commands."""
 
 EXIT_FAILED = 1

@@ -1,0 +1,133 @@
+"""What a healthy installation has, as checks that say what to do where it does not.
+
+One more check is one more function in `CHECKS`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from modelyard.errors import ModelyardError
+from modelyard.settings import VARIABLES
+
+if TYPE_CHECKING:
+    from modelyard.workspace import Workspace
+
+LEAST_FREE_BYTES = 1 << 30  # a training set, its model and the spill of a large sort fit in this on a laptop
+
+EXTRAS = {
+    "sklearn": "sklearn",
+    "lightgbm": "lightgbm",
+    "xgboost": "xgboost",
+    "expectations": "great_expectations",
+    "serving": "fastapi",
+}
+"""Each extra, and a module that it brings."""
+
+
+class Health(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found."""
+
+    check: str
+    health: Health
+    detail: str
+    hint: str = ""
+
+
+Check = Callable[["Workspace"], Iterator[Finding]]
+
+
+def examine(workspace: Workspace) -> list[Finding]:
+    """Run every check; an error in one is its finding, and the others still run.
+
+    Args:
+        workspace: The workspace to look at.
+    """
+    findings: list[Finding] = []
+    for check in CHECKS:
+        try:
+            findings.extend(check(workspace))
+        except ModelyardError as error:
+            findings.append(Finding(check.__name__.strip("_"), Health.FAILED, error.reason, error.hint))
+    return findings
+
+
+def _python(workspace: Workspace) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the workspace
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding(
+        "python",
+        Health.OK if supported else Health.FAILED,
+        version,
+        "" if supported else "use Python 3.11, 3.12 or 3.13",
+    )
+
+
+def _extras(workspace: Workspace) -> Iterator[Finding]:
+    wanted = {module.split("/")[-1] for module in workspace.project.document.modules}
+    for extra, module in EXTRAS.items():
+        if not importlib.util.find_spec(module):
+            hint = f"pip install 'modelyard[{extra}]'"
+            health = Health.FAILED if extra in wanted else Health.WARNING
+            yield Finding("extras", health, f"{extra} is not installed", hint)
+            continue
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - a library that can't load its native part raises anything
+            # On macOS a missing OpenMP shows only when a booster is imported.
+            yield Finding("extras", Health.FAILED, f"{extra} does not load: {error}", "on macOS: brew install libomp")
+        else:
+            yield Finding("extras", Health.OK, extra)
+
+
+def _variables(workspace: Workspace) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the workspace
+    for name in sorted(os.environ):
+        if name.startswith("MODELYARD_") and name not in VARIABLES:
+            near = get_close_matches(name, VARIABLES, 1)
+            hint = f"did you mean {near[0]}?" if near else ""
+            yield Finding("variables", Health.WARNING, f"{name} is not a setting of Modelyard", hint)
+
+
+def _project(workspace: Workspace) -> Iterator[Finding]:
+    project = workspace.project
+    counts = f"{len(project.models)} models, {len(project.feature_sets)} feature sets, {len(project.sources)} sources"
+    yield Finding("project", Health.OK, f"{project.name}: {counts}")
+
+
+def _state(workspace: Workspace) -> Iterator[Finding]:
+    home = workspace.settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            free = shutil.disk_usage(home).free
+    except OSError as error:
+        yield Finding("state", Health.FAILED, f"{home} can't be written: {error.strerror}", "set MODELYARD_HOME")
+        return
+    gibibytes = f"{free / (1 << 30):.1f} GiB free in {home}"
+    yield Finding("state", Health.OK if free >= LEAST_FREE_BYTES else Health.WARNING, gibibytes)
+
+
+def _registry(workspace: Workspace) -> Iterator[Finding]:
+    models = workspace.registry.models(limit=1)
+    yield Finding("registry", Health.OK, f"{workspace.settings.registry}: {'in use' if models.items else 'empty'}")
+
+
+CHECKS: tuple[Check, ...] = (_python, _project, _extras, _variables, _state, _registry)
