@@ -72,14 +72,16 @@ def run(arguments: Sequence[str]) -> int:
     Args:
         arguments: The words after `modelyard`.
     """
-    wrong_usage = typer.BadParameter.__mro__[1]  # the common class of everything wrong with the words themselves
     try:
         code = build_app()(args=list(arguments), prog_name="modelyard", standalone_mode=False)
     except ModelyardError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
-    except wrong_usage as error:
-        error.show()  # type: ignore[attr-defined]  # typer does not export the class that has it
+    except typer.TyperException as error:
+        message = error.format_message()
+        # A group named without a command is answered with its help, which is no error to read.
+        help_text = message.startswith("Usage:")
+        typer.echo(message if help_text else f"error: {message}\n  hint: add --help to see what there is", err=True)
         return EXIT_USAGE
     except typer.Abort:
         return EXIT_INTERRUPTED
