@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from modelyard.errors import InvalidData
 from modelyard.simulator.arrivals import MOST_DAYS_LATE
 from modelyard.simulator.calendar import calendar
 from modelyard.simulator.life import Group, Life
 from modelyard.simulator.loans import TERM
 from modelyard.simulator.optimum import Optimum, Tally
-from modelyard.simulator.output import recorded, write_json, written_whole
+from modelyard.simulator.output import CHOOSE, recorded, write_json, written_whole
 from modelyard.simulator.tables import SCHEMAS
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ def simulate_lender(parameters: LenderParameters, out: Path, progress: Progress)
     Raises:
         UsageError: `out` is no folder, or cannot be made.
         Conflict: `out` holds something else, or another process is writing it.
-        InvalidData: What `out` says of itself cannot be read.
+        InvalidData: What `out` says of itself cannot be understood.
         Unavailable: The files could not be written, for lack of space for example.
     """
-    out = out.absolute()
+    out = out.resolve()
     asked = {"simulation": "lender", "law": _LAW, **parameters.content()}
     if recorded(out / RECORD, asked):
         return _read(out, made=False)
@@ -86,10 +87,14 @@ def simulate_lender(parameters: LenderParameters, out: Path, progress: Progress)
 
 
 def _read(out: Path, *, made: bool) -> Simulation:
-    best: dict[str, Any] = json.loads((out / OPTIMUM).read_bytes())
-    markets = {code: Optimum(**figures) for code, figures in best["markets"].items()}
-    rows: dict[str, int] = json.loads((out / RECORD).read_bytes())["rows"]
-    return Simulation(out, made, rows, markets, Optimum(**best["overall"]))
+    try:
+        best: dict[str, Any] = json.loads((out / OPTIMUM).read_bytes())
+        markets = {code: Optimum(**figures) for code, figures in best["markets"].items()}
+        rows: dict[str, int] = json.loads((out / RECORD).read_bytes())["rows"]
+        return Simulation(out, made, rows, markets, Optimum(**best["overall"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = f"{out} holds a simulation that was damaged since: {error!r}"
+        raise InvalidData(reason, CHOOSE) from error
 
 
 def _generate(

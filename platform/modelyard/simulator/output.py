@@ -15,7 +15,8 @@ from modelyard.errors import Conflict, InvalidData, Unavailable, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_CHOOSE = "choose another --out or remove it"
+CHOOSE = "choose another --out or remove it"
+"""What to do where something is in the way."""
 
 
 def recorded(record: Path, asked: Mapping[str, Any]) -> bool:
@@ -35,12 +36,12 @@ def recorded(record: Path, asked: Mapping[str, Any]) -> bool:
     if not record.exists():
         if any(out.iterdir()):
             reason = f"{out} holds something else than a simulation"
-            raise Conflict(reason, _CHOOSE)
+            raise Conflict(reason, CHOOSE)
         return False
     other = _differences(_parameters(record), asked)
     if other:
         reason = f"{out} holds a simulation with other parameters: {', '.join(other)}"
-        raise Conflict(reason, _CHOOSE)
+        raise Conflict(reason, CHOOSE)
     return True
 
 
@@ -87,7 +88,7 @@ def _publish(partial: Path, out: Path) -> None:
     for folder in (*filter(Path.is_dir, partial.iterdir()), partial):
         _sync(folder)
     partial.rename(out)
-    # Should the machine lose power before this, the folder may be back under its old name, and the next call begins anew.
+    # If the machine loses power before this, the folder may be back under its old name, and the next call begins anew.
     _sync(out.parent)
 
 
@@ -134,7 +135,7 @@ def _parameters(record: Path) -> dict[str, Any]:
         parameters: dict[str, Any] = dict(json.loads(record.read_bytes())["parameters"])
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{record} does not say how the simulation was made"
-        raise InvalidData(reason, _CHOOSE) from error
+        raise InvalidData(reason, CHOOSE) from error
     return parameters
 
 
