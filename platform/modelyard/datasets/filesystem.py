@@ -1,0 +1,286 @@
+"""Datasets in a folder of this machine, or of a file system that several machines share.
+
+    <root>/<dataset>/_files/<staging>/*.parquet             what was staged; invisible until a manifest names it
+    <root>/<dataset>/_manifests/<partition>.<number>.json   what was published; the greatest number wins
+
+A manifest is complete and on the disk before it gets its name, and its name is made with a hard link, which fails
+where the name exists. So two publishers at once get different numbers, and whoever dies at any point leaves either
+the old state or the new one, and files that nobody names until the sweep removes them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from modelyard.canonical import digest, file_digest
+from modelyard.datasets import parquet
+from modelyard.datasets.folders import abandoned, locked_folder
+from modelyard.datasets.names import checked_dataset, checked_partition
+from modelyard.datasets.store import DataFile, Manifest
+from modelyard.errors import IntegrityError, InvalidData, ModelyardError, StorageFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FILES = "_files"
+_MANIFESTS = "_manifests"
+_DIGITS = 8
+
+
+class FilesystemDatasets:
+    """Datasets below one folder.
+
+    Args:
+        root: The folder; it is made when something is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @contextmanager
+    def stage(self, dataset: str) -> Iterator[FilesystemStaging]:
+        """A folder of one's own to write Parquet files into; what was not published at its end is removed.
+
+        If the process dies, nothing was published, and `sweep` removes the folder.
+        """
+        location = self._location(dataset)
+        with _plain_errors(dataset), locked_folder(location / _FILES) as folder:
+            staging = FilesystemStaging(dataset, location, folder)
+            try:
+                yield staging
+            finally:
+                if not staging.published:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def manifest(self, dataset: str, partition: str) -> Manifest | None:
+        """The newest manifest of a partition; None where nothing was published."""
+        location = self._location(dataset)
+        number = _numbers(location).get(checked_partition(partition), [0])[-1]
+        return _read_manifest(_manifest_path(location, partition, number)) if number else None
+
+    def partitions(self, dataset: str) -> Sequence[str]:
+        """The published partitions of a dataset, in order; no manifest is read."""
+        return sorted(_numbers(self._location(dataset)))
+
+    def files(self, manifest: Manifest) -> Sequence[str]:
+        """The paths of a manifest's files."""
+        location = self._location(manifest.dataset)
+        return [str(location / file.path) for file in manifest.files]
+
+    def verify(self, manifest: Manifest) -> None:
+        """Check that every file is there with the size and the bytes that its manifest names.
+
+        Raises:
+            IntegrityError: A file is missing, or its bytes differ.
+        """
+        location = self._location(manifest.dataset)
+        for file in manifest.files:
+            problem = _difference(location / file.path, file)
+            if problem:
+                reason = f"{manifest.dataset} of {manifest.partition}: {file.path} {problem}"
+                raise IntegrityError(reason, "publish the partition again")
+
+    def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Sequence[str]:
+        """Remove what no newest manifest names and what dead processes staged.
+
+        A manifest that was the newest at `older_than` or later stays, with its files: somebody may be reading them.
+        If the process dies, the next sweep removes the rest.
+
+        Args:
+            older_than: Whatever changed since then stays.
+            dry_run: Remove nothing, only say what would be.
+
+        Returns:
+            The files and folders that were removed, or would be, relative to the root.
+        """
+        removed: list[Path] = []
+        for location in self._locations():
+            removed += _sweep_location(location, older_than, dry_run=dry_run)
+        return sorted(path.relative_to(self._root).as_posix() for path in removed)
+
+    def _location(self, dataset: str) -> Path:
+        return self._root / checked_dataset(dataset)
+
+    def _locations(self) -> Iterator[Path]:
+        for folder, names, _ in os.walk(self._root):
+            if _FILES in names:
+                yield Path(folder)
+            names[:] = sorted(name for name in names if name not in (_FILES, _MANIFESTS))
+
+
+class FilesystemStaging:
+    """A folder whose Parquet files can be published. Made by `FilesystemDatasets.stage`."""
+
+    def __init__(self, dataset: str, location: Path, folder: Path) -> None:
+        self.path = folder
+        self.published = False
+        self._dataset = dataset
+        self._location = location
+        self._files: tuple[DataFile, ...] = ()
+
+    def publish(
+        self, partition: str, *, where: dict[str, tuple[str, str]] | None = None, details: dict[str, Any] | None = None
+    ) -> Manifest:
+        """Make the staged files a partition's newest state.
+
+        If the process dies before the return, either the partition is published whole, or not at all.
+
+        Raises:
+            InvalidData: Nothing was staged, or a file is not a whole Parquet file.
+        """
+        checked_partition(partition)
+        with _plain_errors(f"{self._dataset} of {partition}"):
+            files = self._described()
+            ranges = where or {}
+            described = {
+                "dataset": self._dataset,
+                "partition": partition,
+                "files": files,
+                "where": ranges,
+                "rows": sum(parquet.count_rows(self._location / file.path, ranges) for file in files),
+                "digest": digest({"files": [file.sha256 for file in files], "where": ranges}),
+                "schema_": parquet.schema(self._location / files[0].path),
+                "details": details or {},
+            }
+            manifest = _commit(self._location, partition, described)
+        self.published = True
+        return manifest
+
+    def _described(self) -> tuple[DataFile, ...]:
+        if not self._files:
+            paths = sorted(self.path.glob("*.parquet"))
+            if not paths:
+                reason = f"nothing was staged for {self._dataset}"
+                raise InvalidData(reason, "an empty partition is a Parquet file without rows")
+            self._files = tuple(parquet.describe(path, self._location) for path in paths)
+            for folder in (self.path, self.path.parent):
+                _sync(folder)
+        return self._files
+
+
+def _commit(location: Path, partition: str, described: dict[str, Any]) -> Manifest:
+    """Give a manifest the next free number; one that somebody else took in the meantime is passed over."""
+    folder = location / _MANIFESTS
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        number = _numbers(location).get(partition, [0])[-1] + 1
+        manifest = Manifest(number=number, published_at=datetime.now(UTC), **described)
+        if _link_new(_manifest_path(location, partition, number), manifest.model_dump_json(by_alias=True).encode()):
+            return manifest
+
+
+def _link_new(path: Path, content: bytes) -> bool:
+    """Write a file whole and only if there is none; whether it was written."""
+    temporary = path.parent / f".{uuid4().hex}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+    return True
+
+
+def _sync(folder: Path) -> None:
+    """Put a folder's list of names on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _manifest_path(location: Path, partition: str, number: int) -> Path:
+    return location / _MANIFESTS / f"{partition}.{number:0{_DIGITS}}.json"
+
+
+def _numbers(location: Path) -> dict[str, list[int]]:
+    """The numbers of each partition's manifests, in order; one listing, whatever there is."""
+    found: dict[str, list[int]] = {}
+    try:
+        names = os.listdir(location / _MANIFESTS)  # noqa: PTH208 - names are all that is needed of a thousand files
+    except FileNotFoundError:
+        return found
+    for name in sorted(names):
+        partition, _, number = name.removesuffix(".json").rpartition(".")
+        if partition:  # a name that begins with a dot is of a manifest that is being written
+            found.setdefault(partition, []).append(int(number))
+    return found
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        reason = f"the manifest {path.name} of {path.parent.parent.name} is damaged: {error}"
+        raise IntegrityError(reason, "publish the partition again") from error
+
+
+def _difference(path: Path, expected: DataFile) -> str:
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != expected.size:
+        return f"has {path.stat().st_size} bytes instead of {expected.size}"
+    return "" if file_digest(path) == expected.sha256 else "has other bytes than were published"
+
+
+def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> list[Path]:
+    kept, replaced = _kept_and_replaced(location, older_than)
+    strays = [path for path in (location / _MANIFESTS).glob(".*") if path.stat().st_mtime < older_than.timestamp()]
+    with ExitStack() as owned:
+        unnamed = [
+            folder
+            for folder in sorted((location / _FILES).iterdir())
+            if folder.name not in kept and owned.enter_context(abandoned(folder, older_than))
+        ]
+        # Owners are gone by now, so whatever they published is there; it may not have been before.
+        kept, _ = _kept_and_replaced(location, older_than)
+        unnamed = [folder for folder in unnamed if folder.name not in kept]
+        if not dry_run:
+            for path in (*replaced, *strays):
+                path.unlink(missing_ok=True)
+            for folder in unnamed:
+                shutil.rmtree(folder)
+    return [*replaced, *strays, *unnamed]
+
+
+def _kept_and_replaced(location: Path, older_than: datetime) -> tuple[set[str], list[Path]]:
+    """The staging folders that must stay, and the manifests that were replaced before `older_than`."""
+    kept: set[str] = set()
+    replaced: list[Path] = []
+    for partition, numbers in _numbers(location).items():
+        successor: Manifest | None = None
+        for number in reversed(numbers):
+            path = _manifest_path(location, partition, number)
+            if successor is not None and successor.published_at < older_than:
+                replaced.append(path)
+                continue
+            successor = _read_manifest(path)
+            kept |= {Path(file.path).parent.name for file in successor.files}
+    return kept, replaced
+
+
+@contextmanager
+def _plain_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = f"no room is left to write {what}"
+            raise StorageFull(reason, "make room; what was published before is unharmed") from error
+        reason = f"{what} cannot be written: {error}"
+        raise ModelyardError(reason) from error
