@@ -78,7 +78,7 @@ def test_the_truth_is_the_formula_over_rows_that_were_known_at_midnight(lender: 
         assert len(rows["loan_id"]) > 500
         np.testing.assert_array_equal(risk.principal(seen, market), rows["principal"])
         expected = risk.default_probability(seen, rows["principal"], market)
-        np.testing.assert_allclose(rows["default_probability"], expected, rtol=1e-9)
+        np.testing.assert_allclose(rows["default_probability"], expected, atol=1e-9)
 
 
 def test_rows_that_came_late_would_have_made_a_difference(lender: Simulation) -> None:
@@ -93,7 +93,7 @@ def test_midnights_of_a_timezone_with_daylight_saving(small: LenderParameters, o
     seen, rows = recompute(folder, "ke", "America/St_Johns")
     expected = risk.default_probability(seen, rows["principal"], market_named("ke"))
     assert len(expected) > 100
-    np.testing.assert_allclose(rows["default_probability"], expected, rtol=1e-9)
+    np.testing.assert_allclose(rows["default_probability"], expected, atol=1e-9)
 
 
 def test_the_optimum_is_what_scikit_learn_says_of_the_truth(lender: Simulation) -> None:

@@ -68,6 +68,10 @@ class Borrowers:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def present(self, day: int) -> Flags:
+        """Who uses their wallet on a day."""
+        return (self.first_day <= day) & (day < self.last_day)
+
 
 def draw_borrowers(rng: np.random.Generator, market: Market, ids: list[str], calendar: Calendar) -> Borrowers:
     """Borrowers with these names, drawn at random."""

@@ -52,8 +52,7 @@ def changed_devices(
     rng: np.random.Generator, borrowers: Borrowers, calendar: Calendar, market: Market, day: int
 ) -> Devices:
     """The devices to which borrowers change on a day."""
-    present = (borrowers.first_day <= day) & (day < borrowers.last_day)
-    who = np.flatnonzero(rng.random(len(borrowers)) < _CHANGE * borrowers.restless * present)
+    who = np.flatnonzero(rng.random(len(borrowers)) < _CHANGE * borrowers.restless * borrowers.present(day))
     seen = calendar.moment(day, draw_seconds(rng, len(who)), market.zone)
     return _draw_devices(rng, borrowers, calendar, who, seen)
 

@@ -66,6 +66,7 @@ class Life:
         self._history = History(days, group.size)
         self._wallets = Wallets(self._borrowers, group.market, days)
         self._lending = Lending(self._borrowers, group.market, days)
+        self._files = ExitStack()
         names = _names(group, self._borrowers)
         self._parts = {
             table: Part(folder / table / f"part-{group.number:05d}.parquet", schema, names)
@@ -73,10 +74,8 @@ class Life:
         }
 
     def __enter__(self) -> Self:
-        with ExitStack() as opened:
-            for part in self._parts.values():
-                opened.enter_context(part)
-            self._files = opened.pop_all()
+        for part in self._parts.values():
+            self._files.enter_context(part)
         self._write_borrowers()
         self._keep_devices(first_devices(self._device_draws, self._borrowers, self._days))
         return self

@@ -64,11 +64,12 @@ class Lending:
         seen = history.observe(day, who)
         granted = (seen.defaults_180d == 0) | (rng.random(len(who)) >= _DECLINED)
         lent = risk.principal(seen, self._market)
-        probability = risk.default_probability(seen, lent, self._market)
+        # Rounded, for the last digits of a logarithm differ between processors.
+        probability = np.round(risk.default_probability(seen, lent, self._market), 9)
         return self._make(rng, day, who[granted], lent[granted], probability[granted])
 
     def _may_borrow(self, day: int) -> Flags:
-        return (self._free_from <= day) & (day < self._borrowers.last_day)
+        return (self._free_from <= day) & self._borrowers.present(day)
 
     def _make(self, rng: np.random.Generator, day: int, who: Ints, lent: Floats, probability: Floats) -> Loans:
         disbursed = self._calendar.moment(day, draw_seconds(rng, len(who)), self._market.zone)

@@ -60,8 +60,8 @@ MARKETS = {
         activity=2.0,
         regions={"greater_accra": 0.38, "ashanti": 0.30, "northern": 0.17, "western": 0.15},
         paydays=(25, 31),
-        base=-2.65,
-        contrast=0.92,
+        base=-2.55,
+        contrast=0.93,
     ),
     "ug": Market(
         timezone="Africa/Kampala",

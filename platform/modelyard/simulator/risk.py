@@ -41,13 +41,15 @@ def default_probability(seen: Observed, lent: Floats, market: Market) -> Floats:
     pace = np.clip(np.log((seen.txn_count_7d * 30 / 7 + 2) / (seen.txn_count_30d + 2)), -0.75, 0.75)
     silent = np.minimum(seen.days_since_last, 10.0) / 10.0
     new_device = seen.devices_30d > 0
+    weighs = burden > 0.0
     score = (
-        1.4 * burden
-        # An uneven income is no harm until the loan weighs on it.
-        + 0.3 * uneven * (burden > 0.0)
+        1.1 * burden
+        # An uneven income is no harm until the loan weighs on it; neither is a wallet that falls quiet.
+        + 0.3 * uneven * weighs
+        + np.where(weighs, 4.5, 0.5) * np.maximum(-pace, 0.0)
+        # One that is busier than usual is a faint sign too.
+        + 0.4 * np.maximum(pace, 0.0)
         + 0.4 * overspent
-        # A wallet that falls quiet is a bad sign; one that is busier than usual is a faint one too.
-        + np.where(pace < 0.0, -2.8, 0.4) * pace
         + 0.4 * silent
         # A rooted device alone says little; one that has just appeared is how stolen accounts look.
         + 0.3 * seen.is_rooted

@@ -69,14 +69,10 @@ class Wallets:
         self._hardship = np.zeros(len(borrowers), dtype=bool)
         self._typical = _typical_amounts(borrowers)
 
-    def in_use(self, day: int) -> Flags:
-        """Who uses their wallet on this day."""
-        return (self._borrowers.first_day <= day) & (day < self._borrowers.last_day)
-
     def pass_day(self, rng: np.random.Generator, day: int) -> Transactions:
         """Let a day pass, and return what happened on it."""
         self._change_fortunes(rng)
-        using = self.in_use(day)
+        using = self._borrowers.present(day)
         everyone = np.arange(len(using))
         rate_in, rate_out = self._rates(day)
         earning = np.repeat(everyone, rng.poisson(rate_in * using))
