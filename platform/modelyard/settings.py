@@ -25,7 +25,7 @@ VARIABLES = (
     "MODELYARD_PARALLEL",
     "MODELYARD_PROJECT",  # read by dags/
     "MODELYARD_REGISTRY",
-    "MODELYARD_SPECS",  # read by dags/
+    "MODELYARD_SPECS",
 )
 """Every environment variable that means something, here or to a part that can't import this."""
 
@@ -40,6 +40,8 @@ class Settings:
     """`MODELYARD_HOME`: the folder of registry, artifacts, datasets, runs; `.modelyard` in the project unless said."""
     registry: str
     """`MODELYARD_REGISTRY`: `http://HOST:PORT` of a registry service; the home folder's own registry unless said."""
+    specs: Path
+    """`MODELYARD_SPECS`: the folder of DAG specs; `specs` in the home folder unless said."""
     environment: str
     """`MODELYARD_ENVIRONMENT`: which values the project's variables have; `default` unless said."""
     actor: str
@@ -65,6 +67,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         root=root.absolute(),
         home=home,
         registry=environment.get("MODELYARD_REGISTRY") or home.as_uri(),
+        specs=Path(environment.get("MODELYARD_SPECS") or home / "specs").absolute(),
         environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
         actor=environment.get("MODELYARD_ACTOR") or _login_name(),
         allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",

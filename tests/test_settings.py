@@ -1,0 +1,50 @@
+"""The environment, as Modelyard reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modelyard.errors import UsageError
+from modelyard.settings import read_settings
+from modelyard.wiring import open_registry_at
+
+
+def test_without_a_variable_state_lies_in_the_project(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path, {})
+
+    assert settings.home == tmp_path / ".modelyard"
+    assert settings.registry == (tmp_path / ".modelyard").as_uri()
+    assert settings.environment == "default"
+    assert settings.parallel >= 1
+    assert settings.actor
+    assert not settings.allow_bundles
+
+
+def test_variables_say_otherwise(tmp_path: Path) -> None:
+    variables = {
+        "MODELYARD_HOME": str(tmp_path / "state"),
+        "MODELYARD_REGISTRY": "http://127.0.0.1:8600",
+        "MODELYARD_ENVIRONMENT": "production",
+        "MODELYARD_ACTOR": "nightly",
+        "MODELYARD_ALLOW_BUNDLES": "1",
+        "MODELYARD_PARALLEL": "3",
+    }
+    settings = read_settings(tmp_path, variables)
+
+    assert settings.home == tmp_path / "state"
+    assert settings.registry == "http://127.0.0.1:8600"
+    assert (settings.environment, settings.actor, settings.parallel) == ("production", "nightly", 3)
+    assert settings.allow_bundles
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_a_number_of_runs_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="MODELYARD_PARALLEL"):
+        read_settings(tmp_path, {"MODELYARD_PARALLEL": text})
+
+
+def test_an_address_of_another_form_is_refused() -> None:
+    with pytest.raises(UsageError, match="ftp://somewhere"):
+        open_registry_at("ftp://somewhere", actor="somebody")
