@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
     from modelyard.config.kinds import Architecture, Project, Source
+    from modelyard.config.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class LoadedProject:
     models: Mapping[str, ModelDefinition]
     origins: Mapping[tuple[str, str], Path]
     """The file of each document, by kind and name; models of one `for_each` share theirs."""
+    warnings: tuple[Problem, ...] = ()
+    """What is no problem, and should be known."""
 
     @property
     def name(self) -> str:

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    Tag,
+    WithJsonSchema,
+)
 
 T = TypeVar("T")
 
@@ -85,16 +96,48 @@ def _readable_size(value: str) -> str:
     return value
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", examples=["borrower_history"])]
+NAME = r"^[a-z][a-z0-9_]{0,62}$"
+OWNER = r"^[a-z0-9][a-z0-9-]{0,62}$"
+DOTTED_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+MODULE_NAME = r"^(\./)?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$"
+ENVIRONMENT_VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
+EXPECTATION = r"^[a-z][a-z0-9_]*$"
+TEMPLATE_FILE = r"^[^/\\][^\\]*\.sql\.j2$"
+SCHEDULE = r"^\S+ \S+ \S+ \S+ \S+$"
+SIZE = r"^[1-9][0-9]*(Ki|Mi|Gi)$"
+
+MEANINGS = {
+    NAME: "lower-case letters, digits and underscores, a letter first, 63 characters at most",
+    OWNER: "lower-case letters, digits and hyphens, 63 characters at most, as credit-ke",
+    DOTTED_NAME: "a class by its module, as sklearn.linear_model.LogisticRegression",
+    MODULE_NAME: "an installed module, as sklearn, or a folder of the project, as ./estimators",
+    ENVIRONMENT_VARIABLE: "capital letters, digits and underscores, as MODELYARD_DATA",
+    EXPECTATION: "in snake case and without `expect_`, as column_values_to_not_be_null",
+    TEMPLATE_FILE: "a file beside the document whose name ends in .sql.j2, as borrower_history.sql.j2",
+    SCHEDULE: "five fields of cron, as 0 4 * * *: minute, hour, day of the month, month, day of the week",
+    SIZE: "a whole number and Ki, Mi or Gi, as 512Mi or 4Gi",
+}
+"""What the patterns ask for, in words that an error can end with. A pattern of a kind's own stands here too."""
+
+Name = Annotated[str, Field(pattern=NAME, examples=["borrower_history"])]
 """Lower-case letters, digits and underscores, starting with a letter, 63 characters at most."""
 
-Owner = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["credit-ke"])]
+Owner = Annotated[str, Field(pattern=OWNER, examples=["credit-ke"])]
 """The team that owns a document: lower-case letters, digits and hyphens."""
 
 Column = Annotated[str, Field(min_length=1, max_length=128, examples=["borrower_id"])]
 """The name of a column, as the data has it."""
 
-Keys = Column | Annotated[Many[Column], Field(min_length=1)]
+
+def text_or_list(value: object) -> str:
+    """Which branch of a union of text and a list a value is for; brackets tell it from a key in an error's path."""
+    return "<list>" if isinstance(value, list | tuple) else "<text>"
+
+
+Keys = Annotated[
+    Annotated[Column, Tag("<text>")] | Annotated[Many[Column], Field(min_length=1), Tag("<list>")],
+    Discriminator(text_or_list),
+]
 """One column, or a list of columns that are a key together."""
 
 Timezone = Annotated[str, AfterValidator(_known_timezone), Field(examples=["Africa/Nairobi"])]
@@ -111,8 +154,14 @@ Duration = Annotated[
 Day = Annotated[date, BeforeValidator(_plain_date), Field(strict=False, examples=["2026-01-31"])]
 """A calendar day."""
 
-Size = Annotated[str, AfterValidator(_readable_size), Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi)$", examples=["4Gi"])]
+Size = Annotated[str, AfterValidator(_readable_size), Field(pattern=SIZE, examples=["4Gi"])]
 """An amount of memory, in powers of 1024."""
+
+if TYPE_CHECKING:
+    Argument = Any
+else:
+    Argument = JsonValue
+"""Whatever JSON can hold: an argument of a class, of an expectation. What it means is for its taker to say."""
 
 Sql = Annotated[str, Field(min_length=1, max_length=10_000)]
 """A scalar SQL expression; it is parsed and checked, never pasted."""

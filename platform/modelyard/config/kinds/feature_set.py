@@ -7,7 +7,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from modelyard.config.kinds.base import Column, Document, Duration, Keys, Many, Name, Owner, Settings, Sql, Timezone
+from modelyard.config.kinds.base import (
+    TEMPLATE_FILE,
+    Column,
+    Document,
+    Duration,
+    Keys,
+    Many,
+    Name,
+    Owner,
+    Settings,
+    Sql,
+    Timezone,
+)
 from modelyard.config.kinds.source import Expectation
 
 Aggregator = Literal["count", "count_distinct", "sum", "avg", "min", "max", "stddev", "last"]
@@ -41,7 +53,7 @@ class FeatureSet(Document):
     """Features of an entity: aggregations, a templated query, expressions; every value of them comes from here."""
 
     kind: Literal["FeatureSet"]
-    """FeatureSet."""
+    """The kind of document."""
     owner: Owner | None = None
     """The team that owns it; the project's default owner unless said."""
     entity: Keys
@@ -54,7 +66,7 @@ class FeatureSet(Document):
     """When values exist: every so many days at midnight, or every part of a day that divides it, from midnight on."""
     aggregations: Many[Aggregation] = ()
     """Windowed aggregates over the source."""
-    query: str | None = Field(default=None, pattern=r"^[^/\\][^\\]*\.sql\.j2$", examples=["borrower_history.sql.j2"])
+    query: str | None = Field(default=None, pattern=TEMPLATE_FILE, examples=["borrower_history.sql.j2"])
     """A file beside the document with one templated SELECT; its columns join the others on the entity."""
     expressions: Many[Expression] = ()
     """Features computed from the row's other features."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
 from modelyard.config.kinds.architecture import Step
 from modelyard.config.kinds.base import (
+    SCHEDULE,
+    Argument,
     Column,
     Day,
     Document,
@@ -66,11 +68,11 @@ class TableFeatures(Settings):
 
 
 def _features_tag(value: object) -> str:
-    return "feature_set" if isinstance(value, str) else "table"
+    return "<table>" if isinstance(value, TableFeatures | dict) else "<feature set>"
 
 
 Features = Annotated[
-    Annotated[Name, Tag("feature_set")] | Annotated[TableFeatures, Tag("table")], Discriminator(_features_tag)
+    Annotated[Name, Tag("<feature set>")] | Annotated[TableFeatures, Tag("<table>")], Discriminator(_features_tag)
 ]
 
 
@@ -166,7 +168,7 @@ class Population(Settings):
 class Scoring(Settings):
     """When the model scores, and whom."""
 
-    schedule: str = Field(pattern=r"^\S+ \S+ \S+ \S+ \S+$", examples=["0 4 * * *"])
+    schedule: str = Field(pattern=SCHEDULE, examples=["0 4 * * *"])
     """A cron expression in the model's timezone."""
     population: Population
     """Whom the model scores."""
@@ -176,7 +178,7 @@ class Model(Document):
     """What is predicted, from which data, by which pipeline, how it is judged, and when it scores."""
 
     kind: Literal["Model"]
-    """Model."""
+    """The kind of document."""
     for_each: dict[Name, Many[Scalar]] = {}
     """Values that make one model each, inserted as ${name}; with several names, one model for each combination."""
     owner: Owner | None = None
@@ -191,7 +193,7 @@ class Model(Document):
     """The architecture by name; this or `pipeline`."""
     pipeline: Many[Step] = ()
     """A pipeline of its own; this or `architecture`."""
-    with_: dict[Name, Any] = Field(default={}, alias="with", examples=[{"learning_rate": 0.05}])
+    with_: dict[Name, Argument] = Field(default={}, alias="with", examples=[{"learning_rate": 0.05}])
     """Values for the architecture's parameters."""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     """Goes into every random_state, and into every split."""

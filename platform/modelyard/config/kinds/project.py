@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from modelyard.config.kinds.base import Document, Many, Owner, Scalar, Settings, Timezone
+from modelyard.config.kinds.base import (
+    ENVIRONMENT_VARIABLE,
+    MODULE_NAME,
+    Document,
+    Many,
+    Name,
+    Owner,
+    Scalar,
+    Settings,
+    Timezone,
+)
 
 
 class FromEnvironment(Settings):
     """A value that an environment variable holds."""
 
-    env: str = Field(pattern=r"^[A-Z_][A-Z0-9_]*$", examples=["MODELYARD_DATA"])
+    env: str = Field(pattern=ENVIRONMENT_VARIABLE, examples=["MODELYARD_DATA"])
     """The environment variable's name."""
     default: Scalar | None = None
     """The value where the environment variable is not set; without it, its absence is an error."""
@@ -27,18 +37,32 @@ class Defaults(Settings):
     """The timezone of documents which name none."""
 
 
-VarName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-ModuleName = Annotated[str, Field(pattern=r"^(\./)?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*$")]
+def _var_tag(value: object) -> str:
+    if isinstance(value, FromEnvironment) or (isinstance(value, dict) and "env" in value):
+        return "<env>"
+    return "<by environment>" if isinstance(value, dict) else "<scalar>"
+
+
+VarValue = Annotated[
+    Annotated[Scalar, Tag("<scalar>")] | Annotated[FromEnvironment, Tag("<env>")], Discriminator(_var_tag)
+]
+Var = Annotated[
+    Annotated[Scalar, Tag("<scalar>")]
+    | Annotated[FromEnvironment, Tag("<env>")]
+    | Annotated[dict[str, VarValue], Field(min_length=1), Tag("<by environment>")],
+    Discriminator(_var_tag),
+]
+ModuleName = Annotated[str, Field(pattern=MODULE_NAME, examples=["lightgbm", "./estimators"])]
 
 
 class Project(Document):
     """A folder of documents that belong together: its name, defaults, variables and allowed modules."""
 
     kind: Literal["Project"]
-    """Project."""
+    """The kind of document."""
     defaults: Defaults = Defaults()
     """What documents may leave out."""
     modules: Many[ModuleName] = ("sklearn",)
     """The modules whose classes pipelines may name: sklearn, lightgbm, xgboost, or a folder here, as ./estimators."""
-    vars: dict[VarName, Scalar | FromEnvironment | dict[str, Scalar | FromEnvironment]] = {}
+    vars: dict[Name, Var] = Field(default={}, examples=[{"data": {"env": "MODELYARD_DATA", "default": "data"}}])
     """Values that documents insert as ${name}: one value, or one per environment, `default` for those not named."""

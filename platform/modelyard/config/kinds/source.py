@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from modelyard.config.kinds.base import Column, Document, Many, Owner, Settings
+from modelyard.config.kinds.base import EXPECTATION, Argument, Column, Document, Many, Owner, Settings
 
 ColumnType = Literal["string", "integer", "double", "boolean", "timestamp", "date"]
 
@@ -25,11 +25,11 @@ class Csv(Settings):
 class Expectation(Settings):
     """One thing that must hold of the rows, checked by Great Expectations."""
 
-    expect: str = Field(pattern=r"^[a-z][a-z0-9_]*$", examples=["column_values_to_not_be_null"])
+    expect: str = Field(pattern=EXPECTATION, examples=["column_values_to_not_be_null"])
     """The expectation's name, in snake case and without its leading `expect_`."""
     column: Column | None = None
     """The column that it is about."""
-    with_: dict[str, Any] = Field(default={}, alias="with", examples=[{"min_value": 0}])
+    with_: dict[str, Argument] = Field(default={}, alias="with", examples=[{"min_value": 0}])
     """Its other arguments, as Great Expectations names them."""
     severity: Literal["critical", "warning", "info"] = "critical"
     """critical stops the work; warning and info are reported."""
@@ -39,7 +39,7 @@ class Source(Document):
     """Where rows come from, and what they must look like."""
 
     kind: Literal["Source"]
-    """Source."""
+    """The kind of document."""
     owner: Owner | None = None
     """The team that owns it; the project's default owner unless said."""
     format: Literal["parquet", "csv"]

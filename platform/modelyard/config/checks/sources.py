@@ -1,0 +1,52 @@
+"""What must hold of a Source."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from modelyard.config.checks.catalogue import TIMES, check_column
+from modelyard.config.problems import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.config.kinds import Source
+
+PACKAGE = "package:"
+
+_PACKAGE_FILE = re.compile(r"[A-Za-z_][\w.-]*(/[^/]+)+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def check_source(source: Source) -> Iterator[Finding]:
+    """Everything that is wrong within a source."""
+    yield from _check_path(source.path)
+    yield from check_column(source.timestamp, source, ("timestamp",), types=TIMES, role="a timestamp")
+    yield from check_column(source.available, source, ("available",), types=TIMES, role="the time of becoming known")
+    if source.available and not source.timestamp:
+        yield Finding(("available",), "it needs a `timestamp`", "name the column that says when a row's event happened")
+    if source.csv and source.format != "csv":
+        hint = "remove it, or set `format: csv`"
+        yield Finding(("csv",), f"it is about CSV files, and the format is {source.format}", hint, at_key=True)
+    for index, expectation in enumerate(source.expectations):
+        yield from check_column(expectation.column, source, ("expectations", index, "column"))
+
+
+def check_available(source: Source) -> Iterator[Finding]:
+    """What should be said of a source whose rows become features: nobody knows when they became known."""
+    if source.timestamp and source.available is None:
+        reason = "no `available`, so each row counts as known at its timestamp"
+        hint = "name the column that says when the row became known, or `available: "
+        yield Finding((), reason, f"{hint}{source.timestamp}` if rows never arrive late")
+
+
+def _check_path(path: str) -> Iterator[Finding]:
+    if path.startswith(PACKAGE):
+        file = path.removeprefix(PACKAGE)
+        if not _PACKAGE_FILE.fullmatch(file) or {".", ".."} & set(file.split("/")):
+            yield Finding(
+                ("path",), f"`{path}` names no file of a package", "as package:sklearn/datasets/data/iris.csv"
+            )
+    elif _SCHEME.match(path):
+        yield Finding(("path",), f"`{path}` is an address, and a source is files", "name a file, or a glob")

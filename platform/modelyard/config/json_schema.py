@@ -1,0 +1,206 @@
+"""JSON Schemas (draft 2020-12) of the kinds, made from the code: for editors, for `explain`, for hints in errors.
+
+`schemas_by_file` is what is written into `schemas/`: a file for each kind, and `modelyard.json` for any of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from modelyard.config.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from modelyard.config.problems import FieldPath
+
+Schema = dict[str, Any]
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+ANY_KIND = "modelyard.json"
+
+_FIRST = ("apiVersion", "kind", "name", "description")
+_VERBATIM = frozenset({"default", "examples", "enum", "const", "required", "propertyNames"})
+_NEVER_INSERTED = frozenset({"apiVersion", "kind"})
+_INSERTION = {
+    "type": "string",
+    "pattern": r"\$\{[a-z][a-z0-9_]*\}",
+    "description": "A variable of modelyard.yaml, of `for_each` or of the architecture's parameters.",
+}
+
+
+@cache
+def kind_schema(kind: str) -> Schema:
+    """The schema of a kind's documents as they are once every variable is inserted.
+
+    Args:
+        kind: The kind, as in `KINDS`.
+    """
+    schema: Schema = _tidy(KINDS[kind].model_json_schema(by_alias=True))
+    properties = schema["properties"]
+    order = [*_FIRST, *(name for name in properties if name not in _FIRST)]
+    return {
+        "$schema": DRAFT,
+        "title": kind,
+        "description": inspect.cleandoc(KINDS[kind].__doc__ or ""),
+        **{key: value for key, value in schema.items() if key not in ("title", "description", "properties", "$defs")},
+        "properties": {name: properties[name] for name in order},
+        "$defs": dict(sorted(schema.get("$defs", {}).items())),
+    }
+
+
+def editor_schema(kind: str) -> Schema:
+    """The schema of a kind's documents as people write them: `${name}` may stand wherever a scalar may."""
+    schema = kind_schema(kind)
+    if kind == "Project":
+        return schema  # it declares the variables, and uses none
+    opened: Schema = _with_insertions(schema)
+    return {**opened, "$defs": {**opened["$defs"], "Insertion": _INSERTION}}
+
+
+def schema_file(kind: str) -> str:
+    """The name of a kind's schema file: `feature_set.json` for FeatureSet."""
+    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind)
+    return f"{words.removeprefix('_')}.json"
+
+
+def schemas_by_file() -> dict[str, str]:
+    """The text of every schema file, by its name."""
+    schemas = {schema_file(kind): editor_schema(kind) for kind in KINDS} | {ANY_KIND: _any_kind()}
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+
+
+def _any_kind() -> Schema:
+    branches = [
+        {
+            "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+            "then": {"$ref": schema_file(kind)},
+        }
+        for kind in KINDS
+    ]
+    return {
+        "$schema": DRAFT,
+        "title": "Modelyard",
+        "description": "A document of any kind.",
+        "type": "object",
+        "required": ["apiVersion", "kind", "name"],
+        "properties": {"kind": {"enum": list(KINDS)}},
+        "allOf": branches,
+    }
+
+
+# Walking -----------------------------------------------------------------------------------------------------------
+
+
+def schemas_at(kind: str, path: FieldPath) -> list[Schema]:
+    """What may stand at a path of a kind's documents: one schema, or several where a field has several forms.
+
+    Args:
+        kind: The kind, as in `KINDS`.
+        path: Keys and indexes; none for the whole document.
+    """
+    root = kind_schema(kind)
+    found = [root]
+    for step in path:
+        found = [inner for schema in found for inner in _step_into(schema, step, root["$defs"])]
+    return [form for schema in found for form in forms(schema, root["$defs"])]
+
+
+def forms(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[Schema]:
+    """The alternatives of a schema, references followed; what is said of all of them is said of each."""
+    if "$ref" in schema:
+        named = definitions[schema["$ref"].rpartition("/")[2]]
+        yield from forms({**named, **{key: value for key, value in schema.items() if key != "$ref"}}, definitions)
+        return
+    branches = schema.get("anyOf") or schema.get("oneOf")
+    if not branches:
+        yield schema
+        return
+    shared = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+    for branch in branches:
+        yield from forms({**branch, **shared}, definitions)
+
+
+def _step_into(schema: Schema, step: str | int, definitions: Mapping[str, Schema]) -> Iterator[Schema]:
+    for form in forms(schema, definitions):
+        if isinstance(step, int):
+            yield from [form["items"]] if "items" in form else []
+        elif step in form.get("properties", {}):
+            yield form["properties"][step]
+        else:
+            yield from _values_of(form)
+
+
+def _values_of(form: Schema) -> Iterator[Schema]:
+    if isinstance(form.get("additionalProperties"), dict):
+        yield form["additionalProperties"]
+    yield from form.get("patternProperties", {}).values()
+
+
+# Tidying -----------------------------------------------------------------------------------------------------------
+
+
+def _tidy(schema: Any) -> Any:
+    """Without what the generator adds for itself: titles made of names, `null` beside what may be left out."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {key: _tidy_key(key, value) for key, value in schema.items() if not _is_noise(key, value)}
+    if "patternProperties" in tidied:
+        tidied["additionalProperties"] = False
+    branches = [branch for branch in tidied.pop("anyOf", ()) if branch != {"type": "null"}]
+    if len(branches) == 1:
+        return {**branches[0], **tidied}
+    if branches and all(branch.keys() == {"type"} for branch in branches):
+        return {**tidied, "type": [branch["type"] for branch in branches if branch["type"] != "integer"]}
+    return {**tidied, "anyOf": branches} if branches else tidied
+
+
+def _tidy_key(key: str, value: Any) -> Any:
+    if key in ("properties", "patternProperties", "$defs"):
+        return {name: _tidy(item) for name, item in value.items()}
+    if key == "description":
+        return " ".join(value.split())
+    if key == "default" and isinstance(value, dict):
+        return {name: item for name, item in value.items() if item is not None}
+    return value if key in _VERBATIM else _tidy(value)
+
+
+def _is_noise(key: str, value: Any) -> bool:
+    return (
+        (key == "title" and isinstance(value, str))
+        or (key == "default" and value in (None, "", [], {}))
+        or (key == "propertyNames" and value.keys() == {"examples"})
+    )
+
+
+def _with_insertions(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_with_insertions(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {
+        key: value
+        if key in _VERBATIM
+        else {name: item if name in _NEVER_INSERTED else _with_insertions(item) for name, item in value.items()}
+        if key == "properties"
+        else _with_insertions(value)
+        for key, value in schema.items()
+    }
+    return _or_inserted(inner) if _is_closed_scalar(inner) else inner
+
+
+def _is_closed_scalar(schema: Schema) -> bool:
+    """Whether a schema describes scalars, and would refuse `${name}`."""
+    kind = schema.get("type")
+    narrowed = "pattern" in schema or "enum" in schema or "const" in schema or "format" in schema
+    return kind in ("integer", "number", "boolean") or (kind == "string" and narrowed and schema != _INSERTION)
+
+
+def _or_inserted(schema: Schema) -> Schema:
+    said: Schema = {key: schema.pop(key) for key in ("description", "default", "examples") if key in schema}
+    return {**said, "anyOf": [schema, {"$ref": "#/$defs/Insertion"}]}
