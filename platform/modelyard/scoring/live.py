@@ -1,0 +1,171 @@
+"""The models that are live, loaded: kept current by one thread, read by any number of others.
+
+What is live is read from promotion facts. They are asked for when the change cursor says that a model changed; after
+that only the clock decides, so that a planned promotion takes effect at its instant, with or without the registry.
+A model is replaced by assigning one name: a request that looked it up keeps what it found, to its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import structlog
+
+from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.registry.live import effective, live_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from modelyard.registry.records import Promotion
+    from modelyard.registry.registry import Registry
+
+T = TypeVar("T")
+
+CHANGES_AT_ONCE = 1000
+MOST_DOUBLINGS = 6
+"""A version that would not load is tried again after 1, 2, 4, … and then every 64 seconds."""
+
+_SUBJECT = "model:"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Slot(Generic[T]):
+    """One model at one moment."""
+
+    model: str
+    live: int | None = None
+    """The version that is live; None where none is."""
+    served: int | None = None
+    """The version that answers. It is the live one, or the last that could be loaded."""
+    loaded: T | None = None
+    """What answers."""
+    problem: str = ""
+    """Why the live version does not answer, in words."""
+    failures: int = 0
+    """How often loading failed, since the start."""
+    attempts: int = 0
+    """How often loading the live version failed."""
+    retry_at: datetime | None = None
+    """When the live version is tried again; at once, where it was not tried yet."""
+
+
+class LiveModels(Generic[T]):
+    """Every model with a live version, loaded.
+
+    Args:
+        registry: Where promotions are recorded.
+        load: Makes what answers from a model and the number of a version; may raise anything.
+    """
+
+    def __init__(self, registry: Registry, load: Callable[[str, int], T]) -> None:
+        self.problem = "the registry was not asked yet"
+        """Why the registry could not be asked last time; empty where it could."""
+        self._registry = registry
+        self._load = load
+        self._facts: dict[str, Sequence[Promotion]] = {}
+        self._slots: Mapping[str, Slot[T]] = {}
+        self._cursor: int | None = None
+
+    def get(self, model: str) -> T:
+        """What answers for a model.
+
+        Raises:
+            NotFound: There is no such model, or nothing of it is live.
+            Unavailable: Its live version could not be loaded.
+        """
+        slot = self._slots.get(model)
+        if slot is None:
+            near = get_close_matches(model[:80], self._slots, n=1)
+            reason = f"there is no model `{model[:80]}`"
+            raise NotFound(reason, f"did you mean `{near[0]}`?" if near else "GET /v1/models lists the models")
+        if slot.loaded is not None:
+            return slot.loaded
+        if slot.live is None:
+            reason = f"no version of `{model}` is live"
+            raise NotFound(reason, f"modelyard promote {model} VERSION makes one live")
+        reason = f"version {slot.live} of `{model}` is live, and is not loaded: {slot.problem or 'it is being loaded'}"
+        raise Unavailable(reason)
+
+    def slots(self) -> Sequence[Slot[T]]:
+        """Every model, by name."""
+        return sorted(self._slots.values(), key=lambda slot: slot.model)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the registry has answered once, and every model with a live version has one that answers."""
+        slots = self._slots.values()
+        return self._cursor is not None and all(slot.live is None or slot.loaded is not None for slot in slots)
+
+    def refresh(self, now: datetime) -> None:
+        """Do what the registry and the clock ask for. To be called by one thread.
+
+        Args:
+            now: The time.
+        """
+        try:
+            self._read_facts()
+            self.problem = ""
+        except ModelyardError as error:
+            # What was live stays live without the registry, and what was planned becomes live.
+            self.problem = error.reason
+        for model in sorted(self._facts):
+            self._advance(model, now)
+
+    def _read_facts(self) -> None:
+        cursor, changed = self._changes()
+        for model in self._models() if self._cursor is None else changed:
+            self._facts[model] = effective(self._registry.promotions(model))
+        # Only now: whoever fails above asks for the same changes again.
+        self._cursor = cursor
+
+    def _changes(self) -> tuple[int, set[str]]:
+        """The position after the last change, and the models that changed since the last time."""
+        cursor = self._cursor or 0
+        changed: set[str] = set()
+        while events := self._registry.changes(after=cursor, limit=CHANGES_AT_ONCE):
+            cursor = events[-1].sequence
+            changed |= {event.subject.removeprefix(_SUBJECT) for event in events if event.subject.startswith(_SUBJECT)}
+        return cursor, changed
+
+    def _models(self) -> Iterator[str]:
+        page = self._registry.models()
+        yield from (model.name for model in page.items)
+        while page.next is not None:
+            page = self._registry.models(page=page.next)
+            yield from (model.name for model in page.items)
+
+    def _advance(self, model: str, now: datetime) -> None:
+        """Bring a model to what is live now."""
+        fact = live_at(self._facts[model], now)
+        before = self._slots.get(model, Slot(model))
+        slot = replace(before, live=fact.version if fact else None)
+        if slot.live != before.live:
+            slot = replace(slot, problem="", attempts=0, retry_at=None)
+        if slot.live is None:
+            slot = replace(slot, served=None, loaded=None)
+        elif slot.live != slot.served and (slot.retry_at is None or slot.retry_at <= now):
+            self._slots = {**self._slots, model: slot}
+            slot = self._loaded(slot, slot.live, now)
+        self._slots = {**self._slots, model: slot}
+
+    def _loaded(self, slot: Slot[T], version: int, now: datetime) -> Slot[T]:
+        try:
+            loaded = self._load(slot.model, version)
+        except Exception as error:  # noqa: BLE001  # a stored version may fail in any way; what answers goes on
+            _log.exception("version not loaded", model=slot.model, version=version, still=slot.served)
+            wait = timedelta(seconds=2 ** min(slot.attempts, MOST_DOUBLINGS))
+            return replace(
+                slot,
+                problem=error.reason if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}",
+                failures=slot.failures + 1,
+                attempts=slot.attempts + 1,
+                retry_at=now + wait,
+            )
+        _log.info("version loaded", model=slot.model, version=version, instead=slot.served)
+        return replace(slot, served=version, loaded=loaded, problem="", attempts=0)
