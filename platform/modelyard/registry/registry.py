@@ -55,6 +55,12 @@ class Registry(Protocol):
     def archive_model(self, name: str, *, reason: str = "") -> ModelRecord:
         """Take a model out of use: nothing is live from now on, queued runs are cancelled. Again changes nothing."""
 
+    def dependents(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[str]:
+        """The subjects that have ever depended on `source:NAME` or `feature_set:NAME`, such as `model:NAME`, in order.
+
+        A model depends on what its definition names and on what its versions pin.
+        """
+
     # Versions --------------------------------------------------------------------------------------------------
 
     def claim(self, claim: VersionClaim) -> Claim:

@@ -1,0 +1,92 @@
+"""The artifact store, as the registry's rules see it: bytes at keys that the server alone builds.
+
+A version's files lie at `LOCATION/PATH`; its location is `models/TEAM/MODEL/NUMBER-SECRET`, where the secret cannot be
+guessed. Logs of runs lie below `runs/`, documents too large for the metadata store below `documents/`. Nothing refers
+to a key before its bytes are whole, so that what a dying process leaves behind is never read, and a sweep removes it.
+
+One more back-end is one more module beside `filesystem.py`, a line in `wiring`, and the contract tests run on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from typing import BinaryIO
+
+    from modelyard.registry.records import Artifact, UploadTarget
+
+VERSIONS = "models"
+RUNS = "runs"
+DOCUMENTS = "documents"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """Something that lies in the store."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified: datetime
+
+
+class Writer(Protocol):
+    """Takes bytes for a key."""
+
+    def write(self, chunk: bytes, /) -> None:
+        """Append bytes.
+
+        Raises:
+            StorageFull: There is no room.
+        """
+
+
+class ArtifactStore(Protocol):
+    """Where bytes live."""
+
+    def targets(self, location: str, artifacts: Sequence[Artifact]) -> tuple[UploadTarget, ...]:
+        """Where a creator sends the files of a version."""
+
+    def writing(self, key: str, expected: Artifact | None = None) -> AbstractContextManager[Writer]:
+        """Write a key through the registry itself: whole when the context ends well, else as if nothing was written.
+
+        Args:
+            key: The key; what lies there already is replaced.
+            expected: What the bytes must be.
+
+        Raises:
+            IntegrityError: The bytes are not the expected ones.
+            StorageFull: There is no room.
+        """
+
+    def seal(self, location: str, artifacts: Sequence[Artifact]) -> None:
+        """Make sure that every file of a version is there, whole, and stays through a loss of power.
+
+        Raises:
+            IntegrityError: A file is missing, or its bytes differ.
+        """
+
+    def open(self, key: str) -> BinaryIO:
+        """A key's bytes as a file that can be read and sought in.
+
+        Raises:
+            NotFound: Nothing lies there.
+        """
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """A key's bytes from `start` up to `end` (exclusive), in chunks.
+
+        Raises:
+            NotFound: Nothing lies there.
+        """
+
+    def stored(self, prefix: str) -> Iterator[StoredFile]:
+        """Everything below a prefix, unfinished writes included, in no particular order."""
+
+    def remove(self, key: str) -> None:
+        """Remove a key. One that is gone already is no error."""

@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all, and what goes wrong with files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from modelyard.errors import NotFound, StorageFull, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK = 1 << 20
+"""Bytes that are read at a time: large enough to be quick, small enough to hold many at once."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def writing_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears under its name, in a folder made for it, when the context ends well: whole, on the disk.
+
+    A process that dies in between leaves a file whose name starts with a dot.
+
+    Raises:
+        StorageFull: There is no room.
+        Unavailable: The disk does not take it for another reason.
+    """
+    with io_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor, not a path
+            yield file
+            with io_errors(path):
+                file.flush()
+                os.fsync(file.fileno())
+        Path(name).replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def io_errors(path: Path) -> Iterator[None]:
+    """Say what an error of the operating system about a file means.
+
+    Raises:
+        NotFound: The file is not there.
+        StorageFull: The disk, or the quota, holds no more.
+        Unavailable: Something else.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        msg = f"there is no `{path.name}`"
+        raise NotFound(msg) from error
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            msg = f"no room for `{path.name}`: {error.strerror}"
+            raise StorageFull(msg, "make room, then try again") from error
+        msg = f"`{path}`: {error.strerror}"
+        raise Unavailable(msg, "check the disk and its permissions, then try again") from error

@@ -1,0 +1,170 @@
+"""Artifacts in a folder, for one machine.
+
+A write goes to a temporary name in the key's folder, is flushed to the disk and then renamed. A temporary name starts
+with a dot, as no key's part does; one that a dying process left behind is listed, so that a sweep finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from modelyard.errors import IntegrityError, InvalidData
+from modelyard.registry.artifacts import StoredFile
+from modelyard.registry.files import CHUNK, io_errors, sync_folder, writing_whole
+from modelyard.registry.records import UploadTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from modelyard.registry.artifacts import Writer
+    from modelyard.registry.records import Artifact
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_TEMPORARY = re.compile(r"\.[A-Za-z0-9._-]+")
+
+
+class FilesystemArtifacts:
+    """Artifacts below a folder.
+
+    Args:
+        root: The folder; made when something is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._kept: set[Path] = set()
+
+    def targets(self, location: str, artifacts: Sequence[Artifact]) -> tuple[UploadTarget, ...]:
+        return tuple(
+            UploadTarget(path=artifact.path, url=self._path(f"{location}/{artifact.path}").as_uri())
+            for artifact in artifacts
+        )
+
+    @contextmanager
+    def writing(self, key: str, expected: Artifact | None = None) -> Iterator[Writer]:
+        path = self._path(key)
+        with writing_whole(path) as file:
+            writer = _CheckedWriter(path, file, expected)
+            yield writer
+            writer.check()
+        self._keep_folders(path.parent)
+
+    def seal(self, location: str, artifacts: Sequence[Artifact]) -> None:
+        folder = self._path(location)
+        paths = [self._path(f"{location}/{artifact.path}") for artifact in artifacts]
+        for path, artifact in zip(paths, artifacts, strict=True):
+            with io_errors(path):
+                _seal_file(path, artifact)
+        for below in {parent for path in paths for parent in path.parents if parent.is_relative_to(folder)}:
+            sync_folder(below)
+        self._keep_folders(folder.parent)
+
+    def _keep_folders(self, folder: Path) -> None:
+        """Make a folder's new name, and those of the folders above it, survive a loss of power."""
+        sync_folder(folder)
+        above = [parent for parent in folder.parents if parent.is_relative_to(self._root) and parent not in self._kept]
+        for parent in above:
+            sync_folder(parent)
+        self._kept.update(above)  # they are not removed while what they hold is in use
+
+    def open(self, key: str) -> BinaryIO:
+        path = self._path(key)
+        with io_errors(path):
+            return path.open("rb")
+
+    def read(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        path = self._path(key)
+        with io_errors(path):
+            size = path.stat().st_size  # who asks learns now that it is missing; the file is opened when it is read
+        return _chunks(path, start, size if end is None else end)
+
+    def stored(self, prefix: str) -> Iterator[StoredFile]:
+        for folder, _, names in os.walk(self._path(prefix)):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # it went while we looked
+                    status = path.stat()
+                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                    yield StoredFile(path.relative_to(self._root).as_posix(), status.st_size, modified)
+
+    def remove(self, key: str) -> None:
+        path = self._path(key)
+        with io_errors(path):
+            path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self._root:
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return  # it holds other keys, or got one just now
+
+    def _path(self, key: str) -> Path:
+        *folders, name = key.split("/")
+        if not all(map(_PART.fullmatch, folders)) or not (_PART.fullmatch(name) or _TEMPORARY.fullmatch(name)):
+            msg = f"`{key}` is no key of the artifact store"
+            raise InvalidData(msg)
+        return self._root.joinpath(*folders, name)
+
+
+class _CheckedWriter:
+    """Counts and digests what passes, where something is expected of it."""
+
+    def __init__(self, path: Path, file: BinaryIO, expected: Artifact | None) -> None:
+        self._path = path
+        self._file = file
+        self._expected = expected
+        self._size = 0
+        self._digest = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._expected is not None:
+            if self._size > self._expected.size:
+                raise _wrong_size(self._expected, f"more than {self._expected.size}")
+            self._digest.update(chunk)
+        with io_errors(self._path):
+            self._file.write(chunk)
+
+    def check(self) -> None:
+        if self._expected is not None:
+            _compare(self._expected, self._size, self._digest.hexdigest())
+
+
+def _seal_file(path: Path, artifact: Artifact) -> None:
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.file_digest(file, "sha256").hexdigest() if size == artifact.size else ""
+            os.fsync(file.fileno())
+            os.fchmod(file.fileno(), 0o444)  # against accidents; who reads it checks it anyway
+    except FileNotFoundError as error:
+        msg = f"`{artifact.path}` was not uploaded"
+        raise IntegrityError(msg, "upload it to its target, then complete again") from error
+    _compare(artifact, size, digest)
+
+
+def _compare(artifact: Artifact, size: int, digest: str) -> None:
+    if size != artifact.size:
+        raise _wrong_size(artifact, str(size))
+    if digest != artifact.sha256:
+        msg = f"`{artifact.path}` has the SHA-256 {digest}, and {artifact.sha256} was claimed"
+        raise IntegrityError(msg, "upload the file that was claimed")
+
+
+def _wrong_size(artifact: Artifact, size: str) -> IntegrityError:
+    msg = f"`{artifact.path}` has {size} bytes, and {artifact.size} were claimed"
+    return IntegrityError(msg, "upload the file that was claimed, whole")
+
+
+def _chunks(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with io_errors(path), path.open("rb") as file:
+        file.seek(start)
+        while (left := end - file.tell()) > 0 and (chunk := file.read(min(CHUNK, left))):
+            yield chunk

@@ -1,0 +1,257 @@
+"""The registry over HTTP: the same Protocol, answered by a registry service.
+
+What each call promises is written at `modelyard.registry.registry`; `transport.py` sends, retries and translates.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import urljoin
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from modelyard.errors import InvalidData, Unavailable
+from modelyard.registry.checks import check_instant, check_name, check_run_id, check_subject
+from modelyard.registry.documents import plain_json
+from modelyard.registry.files import CHUNK
+from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.records import (
+    Claim,
+    Event,
+    FeatureSetVersion,
+    ModelRecord,
+    ModelVersion,
+    Page,
+    Promotion,
+    Record,
+    Run,
+)
+from modelyard.registry.transfer import artifact_part, save_artifact
+from modelyard.registry.transport import DEADLINE, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from modelyard.registry.records import VersionClaim
+
+R = TypeVar("R", bound=Record)
+
+_PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
+_EVENTS = TypeAdapter(tuple[Event, ...])
+
+
+class HttpRegistry:
+    """The `Registry` behind an address.
+
+    Args:
+        url: The service's address, such as `http://127.0.0.1:8700`.
+        deadline: Seconds until a call that keeps failing in passing is given up.
+    """
+
+    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+        self._transport = Transport(url, deadline=deadline)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _get(self, kind: type[R], path: str, **params: Any) -> R:
+        return kind.model_validate_json(self._transport.call("GET", path, params=params))
+
+    def _send(self, kind: type[R], method: str, path: str, body: Record | None = None, *, patient: bool = False) -> R:
+        content = None if body is None else _json(body)
+        return kind.model_validate_json(self._transport.call(method, path, json=content, patient=patient))
+
+    # Models ----------------------------------------------------------------------------------------------------
+
+    def apply_model(
+        self, definition: Mapping[str, Any], *, project: str, expected_revision: int, run: Run | None = None
+    ) -> ModelRecord:
+        name = check_name(_name_in(definition))
+        body = ApplyModel(definition=dict(definition), project=project, expected_revision=expected_revision, run=run)
+        return self._send(ModelRecord, "PUT", f"/v1/models/{name}", body)
+
+    def model(self, name: str) -> ModelRecord:
+        return self._get(ModelRecord, _model(name))
+
+    def models(self, *, page: str | None = None, limit: int = 100) -> Page[ModelRecord]:
+        return self._get(Page[ModelRecord], "/v1/models", page=page, limit=limit)
+
+    def archive_model(self, name: str, *, reason: str = "") -> ModelRecord:
+        return self._send(ModelRecord, "POST", f"{_model(name)}/archive", Archive(reason=reason))
+
+    def dependents(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[str]:
+        return self._get(Page[str], f"/v1/dependents/{check_subject(subject)}", page=page, limit=limit)
+
+    # Versions --------------------------------------------------------------------------------------------------
+
+    def claim(self, claim: VersionClaim) -> Claim:
+        answer = self._send(Claim, "POST", f"{_model(claim.model)}/versions", claim)
+        targets = [
+            target.model_copy(update={"url": urljoin(f"{self._transport.url}/", target.url)})
+            for target in answer.targets
+        ]
+        return answer.model_copy(update={"targets": tuple(targets)})
+
+    def complete(self, model: str, number: int) -> ModelVersion:
+        return self._send(ModelVersion, "POST", f"{_version(model, number)}/complete", patient=True)
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        return self._get(ModelVersion, _version(model, number))
+
+    def versions(self, model: str, *, page: str | None = None, limit: int = 100) -> Page[ModelVersion]:
+        return self._get(Page[ModelVersion], f"{_model(model)}/versions", page=page, limit=limit)
+
+    def latest(self, model: str) -> ModelVersion:
+        return self._get(ModelVersion, f"{_model(model)}/latest")
+
+    def find_version(self, model: str, request: str) -> ModelVersion | None:
+        found = self._transport.call("GET", f"{_model(model)}/made-for", params={"request": request})
+        return TypeAdapter(ModelVersion | None).validate_json(found)
+
+    def read_artifact(
+        self, model: str, number: int, path: str, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        _, position, end = artifact_part(self.version(model, number), path, start, end)
+        while position < end:
+            before = position
+            headers = {"Range": f"bytes={position}-{end - 1}", "Accept-Encoding": "identity"}
+            try:
+                with self._transport.reading(f"{_version(model, number)}/artifacts/{path}", headers) as chunks:
+                    for chunk in chunks:
+                        yield chunk
+                        position += len(chunk)
+            except Unavailable:
+                if position == before:  # a broken answer goes on where it broke, as long as it goes on at all
+                    raise
+
+    def download_artifact(self, model: str, number: int, path: str, to: Path) -> None:
+        artifact, _, _ = artifact_part(self.version(model, number), path, 0, None)
+        save_artifact(artifact, self.read_artifact(model, number, path), to)
+
+    def archive_version(self, model: str, number: int, *, reason: str = "") -> ModelVersion:
+        return self._send(ModelVersion, "POST", f"{_version(model, number)}/archive", Archive(reason=reason))
+
+    # What is live ----------------------------------------------------------------------------------------------
+
+    def promote(
+        self, model: str, number: int, *, live_from: datetime | None = None, reason: str = "", key: str | None = None
+    ) -> Promotion:
+        if live_from is not None:
+            check_instant(live_from, "`live_from`")
+        body = Promote(version=number, live_from=live_from, reason=reason, key=_own(key))
+        return self._send(Promotion, "POST", f"{_model(model)}/promotions", body)
+
+    def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:
+        body = Rollback(to=to, reason=reason, key=_own(key))
+        return self._send(Promotion, "POST", f"{_model(model)}/rollback", body)
+
+    def live(self, model: str, at: datetime) -> ModelVersion | None:
+        instant = check_instant(at, "the instant").isoformat()
+        found = self._transport.call("GET", f"{_model(model)}/live", params={"at": instant})
+        return TypeAdapter(ModelVersion | None).validate_json(found)
+
+    def promotions(self, model: str) -> Sequence[Promotion]:
+        return _PROMOTIONS.validate_json(self._transport.call("GET", f"{_model(model)}/promotions"))
+
+    # Feature sets ----------------------------------------------------------------------------------------------
+
+    def register_feature_set(
+        self, definition: Mapping[str, Any], *, project: str, lineage: Mapping[str, tuple[str, ...]]
+    ) -> FeatureSetVersion:
+        name = check_name(_name_in(definition), "feature set")
+        body = RegisterFeatureSet(definition=dict(definition), project=project, lineage=dict(lineage))
+        return self._send(FeatureSetVersion, "PUT", f"/v1/feature-sets/{name}", body)
+
+    def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
+        path = _feature_set(name)
+        return self._get(FeatureSetVersion, path if number is None else f"{path}/versions/{number}")
+
+    def feature_sets(self, *, page: str | None = None, limit: int = 100) -> Page[FeatureSetVersion]:
+        return self._get(Page[FeatureSetVersion], "/v1/feature-sets", page=page, limit=limit)
+
+    def archive_feature_set(self, name: str, *, reason: str = "") -> FeatureSetVersion:
+        return self._send(FeatureSetVersion, "POST", f"{_feature_set(name)}/archive", Archive(reason=reason))
+
+    # Runs ------------------------------------------------------------------------------------------------------
+
+    def queue_run(self, run: Run) -> Run:
+        return self._send(Run, "POST", "/v1/runs", run)
+
+    def run(self, run_id: str) -> Run:
+        return self._get(Run, _run(run_id))
+
+    def runs(self, *, model: str | None = None, page: str | None = None, limit: int = 100) -> Page[Run]:
+        path = "/v1/runs" if model is None else f"{_model(model)}/runs"
+        return self._get(Page[Run], path, page=page, limit=limit)
+
+    def open_runs(self, *, page: str | None = None, limit: int = 100) -> Page[Run]:
+        return self._get(Page[Run], "/v1/open-runs", page=page, limit=limit)
+
+    def update_run(self, run: Run) -> Run:
+        return self._send(Run, "PUT", _run(run.id), run)
+
+    def cancel_run(self, run_id: str) -> Run:
+        return self._send(Run, "POST", f"{_run(run_id)}/cancel")
+
+    def write_run_log(self, run_id: str, log: BinaryIO) -> None:
+        start = log.tell()
+
+        def chunks() -> Iterator[bytes]:
+            log.seek(start)
+            while chunk := log.read(CHUNK):
+                yield chunk
+
+        self._transport.put(f"{_run(run_id)}/log", chunks, {"Content-Type": "text/plain"})
+
+    def read_run_log(self, run_id: str) -> Iterator[bytes]:
+        with self._transport.reading(f"{_run(run_id)}/log", {}) as chunks:
+            yield from chunks
+
+    # History ---------------------------------------------------------------------------------------------------
+
+    def history(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[Event]:
+        return self._get(Page[Event], f"/v1/history/{check_subject(subject)}", page=page, limit=limit)
+
+    def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
+        return _EVENTS.validate_json(
+            self._transport.call("GET", "/v1/changes", params={"after": after, "limit": limit})
+        )
+
+
+def _json(body: Record) -> str:
+    """A body as JSON. Not what pydantic makes of it at once: it would send NaN as null."""
+    return plain_json(body.model_dump(mode="json")).decode()
+
+
+def _model(name: str) -> str:
+    return f"/v1/models/{check_name(name)}"
+
+
+def _version(model: str, number: int) -> str:
+    return f"{_model(model)}/versions/{number}"
+
+
+def _feature_set(name: str) -> str:
+    return f"/v1/feature-sets/{check_name(name, 'feature set')}"
+
+
+def _run(run_id: str) -> str:
+    return f"/v1/runs/{check_run_id(run_id)}"
+
+
+def _own(key: str | None) -> str:
+    """A key, so that a promotion whose reply was lost can be sent again."""
+    return key or f"once-{uuid4().hex}"
+
+
+def _name_in(definition: Mapping[str, Any]) -> str:
+    document = definition.get("document")
+    name = document.get("name") if isinstance(document, dict) else None
+    if not isinstance(name, str):
+        msg = "the definition has no document with a name"
+        raise InvalidData(msg)
+    return name

@@ -1,0 +1,28 @@
+"""The registry in process: its rules over a metadata store and an artifact store."""
+
+from __future__ import annotations
+
+from modelyard.registry.rules.feature_sets import FeatureSetRules
+from modelyard.registry.rules.history import HistoryRules
+from modelyard.registry.rules.models import ModelRules
+from modelyard.registry.rules.promotions import PromotionRules
+from modelyard.registry.rules.versions import VersionRules
+
+
+class LocalRegistry(ModelRules, VersionRules, PromotionRules, FeatureSetRules, HistoryRules):
+    """The `Registry` of this process; any number of processes may share the stores below it.
+
+    Args:
+        metadata: Where records live.
+        artifacts: Where bytes live.
+        actor: Who is named in the history.
+        clock: The time, in UTC; this machine's unless said.
+    """
+
+    def ping(self) -> None:
+        """Answer, if the stores can.
+
+        Raises:
+            Unavailable: They can't.
+        """
+        self._metadata.ping()

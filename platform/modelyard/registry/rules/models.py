@@ -1,0 +1,157 @@
+"""Models: applying a definition, archiving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from modelyard.canonical import digest
+from modelyard.config.definitions import ModelDefinition
+from modelyard.errors import Conflict, InvalidData
+from modelyard.registry.checks import check_project, check_subject, check_text
+from modelyard.registry.documents import plain_json
+from modelyard.registry.pages import check_limit, every
+from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind
+from modelyard.registry.rules.base import settled
+from modelyard.registry.rules.runs import RunRules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.registry.metadata import Happening
+    from modelyard.registry.records import Run
+
+
+class ModelRules(RunRules):
+    """The calls about models."""
+
+    def apply_model(
+        self, definition: Mapping[str, Any], *, project: str, expected_revision: int, run: Run | None = None
+    ) -> ModelRecord:
+        check_project(project)
+        content = _read(definition)
+        kept = self._documents.shelve(definition)
+        return settled(lambda: self._apply(content, kept, project, expected_revision, run))
+
+    def _apply(
+        self, content: ModelDefinition, kept: dict[str, Any], project: str, expected_revision: int, run: Run | None
+    ) -> ModelRecord:
+        current = self._metadata.model(content.name)
+        if current is not None and current.project != project:
+            msg = f"`{content.name}` belongs to project `{current.project}`"
+            raise Conflict(msg, "give the model another name, or remove it from that project first")
+        queued = None if run is None or self._metadata.run(run.id) else self._new_run(run, content.name)
+        if current is not None and current.archived_at is None and current.definition == kept:
+            if queued is None:
+                return self._whole_model(current)
+            revised = current
+        else:
+            revised = self._revised(current, content, kept, project)
+        _check_revision(content.name, current, expected_revision)
+        self._metadata.put_model(
+            revised,
+            expected_revision=expected_revision,
+            run=queued,
+            uses=_uses(content),
+            happenings=self._applied(current, revised, queued),
+        )
+        return self._whole_model(revised)
+
+    def _revised(
+        self, current: ModelRecord | None, content: ModelDefinition, kept: dict[str, Any], project: str
+    ) -> ModelRecord:
+        now = self._clock()
+        return ModelRecord(
+            name=content.name,
+            project=project,
+            team=content.owner,
+            timezone=content.timezone,
+            revision=1 if current is None else current.revision + 1,
+            definition=kept,
+            config=digest(content.training),
+            latest=None if current is None else current.latest,
+            promotions=0 if current is None else current.promotions,
+            created_at=now if current is None else current.created_at,
+            updated_at=now,
+        )
+
+    def _applied(self, current: ModelRecord | None, revised: ModelRecord, run: Run | None) -> list[Happening]:
+        subject = f"model:{revised.name}"
+        happenings = []
+        if current is None:
+            happenings.append(self._happening(subject, "model.created", {"revision": revised.revision}))
+        elif revised is not current:
+            happenings.append(self._happening(subject, "model.revised", {"revision": revised.revision}))
+        if run is not None:
+            happenings.append(self._queued(run))
+        return happenings
+
+    def model(self, name: str) -> ModelRecord:
+        return self._whole_model(self._known_model(name))
+
+    def models(self, *, page: str | None = None, limit: int = 100) -> Page[ModelRecord]:
+        found = self._metadata.models(page=page, limit=check_limit(limit))
+        return Page(items=tuple(map(self._whole_model, found.items)), next=found.next)
+
+    def archive_model(self, name: str, *, reason: str = "") -> ModelRecord:
+        check_text(reason, "the reason")
+        record = settled(lambda: self._archived(name, reason))
+        # A process that dies here leaves runs open; they can't claim a version any more, and archiving again ends them.
+        for run in every(lambda page: self._metadata.open_runs(page=page, limit=100)):
+            if run.model == name:
+                self.cancel_run(run.id)
+        return self._whole_model(record)
+
+    def _archived(self, name: str, reason: str) -> ModelRecord:
+        current = self._known_model(name)
+        if current.archived_at is not None:
+            return current
+        now = self._clock()
+        sequence = current.promotions + 1
+        changes = {"revision": current.revision + 1, "promotions": sequence, "updated_at": now, "archived_at": now}
+        record = current.model_copy(update=changes)
+        fact = Promotion(
+            model=name,
+            sequence=sequence,
+            kind=PromotionKind.ARCHIVE,
+            version=None,
+            live_from=now,
+            recorded_at=now,
+            recorded_by=self._actor,
+            reason=reason,
+        )
+        planned = self._metadata.effective_promotions(name, since=now)
+        details = {"revision": record.revision, "reason": reason}
+        self._metadata.archive_model(
+            record,
+            fact,
+            supersedes=[later.sequence for later in planned],
+            happenings=[self._happening(f"model:{name}", "model.archived", details)],
+        )
+        return record
+
+    def dependents(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[str]:
+        return self._metadata.dependents(check_subject(subject), page=page, limit=check_limit(limit))
+
+
+def _read(definition: Mapping[str, Any]) -> ModelDefinition:
+    try:
+        return ModelDefinition.model_validate_json(plain_json(definition))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        msg = f"the model's definition is not valid: {place}: {problem['msg']}"
+        raise InvalidData(msg, "`modelyard validate` shows where it comes from") from error
+
+
+def _check_revision(name: str, current: ModelRecord | None, expected: int) -> None:
+    revision = 0 if current is None else current.revision
+    if revision != expected:
+        msg = f"`{name}` is at revision {revision}, and {expected} was expected: somebody applied another change"
+        raise Conflict(msg, "plan again, then apply")
+
+
+def _uses(content: ModelDefinition) -> set[str]:
+    sources = {f"source:{name}" for name in content.sources}
+    return sources | {f"feature_set:{name}" for name in content.feature_sets}

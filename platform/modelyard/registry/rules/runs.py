@@ -1,0 +1,146 @@
+"""Runs: queued, changed under the condition of their sequence, cancelled; and their logs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.registry.artifacts import RUNS
+from modelyard.registry.checks import check_digest, check_instant, check_metrics, check_name, check_run_id, check_text
+from modelyard.registry.files import CHUNK
+from modelyard.registry.pages import check_limit
+from modelyard.registry.records import Page, RunState
+from modelyard.registry.rules.base import Rules, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.registry.metadata import Happening
+    from modelyard.registry.records import Run
+
+_FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by")
+"""What of a run never changes."""
+
+
+class RunRules(Rules):
+    """The calls about runs."""
+
+    def queue_run(self, run: Run) -> Run:
+        return settled(lambda: self._queue(run))
+
+    def _queue(self, run: Run) -> Run:
+        existing = self._metadata.run(check_run_id(run.id))
+        if existing is not None:
+            return self._whole_run(existing)
+        model = self._known_model(run.model)
+        if model.archived_at is not None:
+            msg = f"`{run.model}` is archived"
+            raise Conflict(msg, "apply its document again to bring it back")
+        queued = self._new_run(run, run.model)
+        self._metadata.add_run(queued, happenings=[self._queued(queued)])
+        return self._whole_run(queued)
+
+    def _new_run(self, run: Run, model: str) -> Run:
+        _check_run(run)
+        if run.state is not RunState.QUEUED or run.sequence != 1 or run.model != model:
+            msg = f"a new run of `{model}` is QUEUED and has sequence 1; `{run.id}` is {run.state}, {run.sequence}"
+            raise InvalidData(msg)
+        return run.model_copy(update={"spec": self._documents.shelve(run.spec)})
+
+    def _queued(self, run: Run) -> Happening:
+        details = {"model": run.model, "request": run.request, "attempt": run.attempt}
+        return self._happening(f"run:{run.id}", "run.queued", details)
+
+    def run(self, run_id: str) -> Run:
+        return self._whole_run(self._known_run(run_id))
+
+    def _known_run(self, run_id: str) -> Run:
+        run = self._metadata.run(check_run_id(run_id))
+        if run is None:
+            msg = f"there is no run `{run_id}`"
+            raise NotFound(msg, "`modelyard runs` lists them")
+        return run
+
+    def runs(self, *, model: str | None = None, page: str | None = None, limit: int = 100) -> Page[Run]:
+        if model is None:
+            return self._whole_runs(self._metadata.runs(page=page, limit=check_limit(limit)))
+        found = self._metadata.model_runs(check_name(model), page=page, limit=check_limit(limit))
+        if not found.items:
+            self._known_model(model)
+        return self._whole_runs(found)
+
+    def open_runs(self, *, page: str | None = None, limit: int = 100) -> Page[Run]:
+        return self._whole_runs(self._metadata.open_runs(page=page, limit=check_limit(limit)))
+
+    def _whole_runs(self, page: Page[Run]) -> Page[Run]:
+        return Page(items=tuple(map(self._whole_run, page.items)), next=page.next)
+
+    def update_run(self, run: Run) -> Run:
+        _check_run(run)
+        current = self._known_run(run.id)
+        changes: dict[str, object] = {"spec": self._documents.shelve(run.spec), "sequence": run.sequence + 1}
+        if run.state.terminal and run.finished_at is None:
+            changes["finished_at"] = current.finished_at or self._clock()
+        kept = run.model_copy(update=changes)
+        if current == kept:
+            return self._whole_run(current)  # the reply was lost, and this is the same again
+        if changed := [name for name in _FIXED if getattr(current, name) != getattr(kept, name)]:
+            msg = f"run `{run.id}`: {', '.join(changed)} never changes"
+            raise InvalidData(msg)
+        if current.sequence != run.sequence or current.state.terminal:
+            msg = f"run `{run.id}` is {current.state} at sequence {current.sequence}, and {run.sequence} was expected"
+            raise Conflict(msg, "read it again")
+        return self._replace(current, kept)
+
+    def _replace(self, current: Run, changed: Run) -> Run:
+        happenings = [self._moved(changed)] if changed.state is not current.state else []
+        self._metadata.replace_run(changed, happenings=happenings)
+        return self._whole_run(changed)
+
+    def _moved(self, run: Run) -> Happening:
+        details = {"model": run.model, "reason": run.reason, "version": run.version}
+        said = {name: value for name, value in details.items() if value not in (None, "")}
+        return self._happening(f"run:{run.id}", f"run.{run.state.lower()}", said)
+
+    def cancel_run(self, run_id: str) -> Run:
+        return settled(lambda: self._cancel(run_id))
+
+    def _cancel(self, run_id: str) -> Run:
+        current = self._known_run(run_id)
+        if current.state.terminal or current.cancel_requested:
+            return self._whole_run(current)
+        changes: dict[str, object] = {"sequence": current.sequence + 1, "cancel_requested": True}
+        if current.state is RunState.QUEUED:
+            reason = "cancelled before it started"
+            changes |= {"state": RunState.CANCELLED, "reason": reason, "finished_at": self._clock()}
+        return self._replace(current, current.model_copy(update=changes))
+
+    def write_run_log(self, run_id: str, log: BinaryIO) -> None:
+        self._known_run(run_id)
+        with self._artifacts.writing(_log_key(run_id)) as writer:
+            while chunk := log.read(CHUNK):
+                writer.write(chunk)
+
+    def read_run_log(self, run_id: str) -> Iterator[bytes]:
+        self._known_run(run_id)
+        try:
+            return self._artifacts.read(_log_key(run_id))
+        except NotFound as error:
+            msg = f"run `{run_id}` has no log yet"
+            raise NotFound(msg) from error
+
+
+def _log_key(run_id: str) -> str:
+    return f"{RUNS}/{run_id}/log"
+
+
+def _check_run(run: Run) -> None:
+    check_run_id(run.id)
+    check_name(run.model)
+    check_digest(run.request, "the request")
+    check_metrics(run.metrics)
+    for what in ("project", "team", "created_by", "reason"):
+        check_text(getattr(run, what), what)
+    for what in ("created_at", "not_before", "deadline", "started_at", "finished_at"):
+        if getattr(run, what) is not None:
+            check_instant(getattr(run, what), what)

@@ -1,0 +1,210 @@
+"""Versions: claim → upload → complete; reading; archiving."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from modelyard.canonical import digest
+from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
+from modelyard.registry.artifacts import VERSIONS
+from modelyard.registry.checks import check_digest, check_key, check_metrics, check_name, check_number, check_text
+from modelyard.registry.contents import check_artifacts, check_content
+from modelyard.registry.documents import LARGEST_INLINE
+from modelyard.registry.live import live_at
+from modelyard.registry.metadata import Stale
+from modelyard.registry.pages import check_limit
+from modelyard.registry.records import Claim, ModelVersion, VersionState
+from modelyard.registry.rules.base import Rules, settled
+from modelyard.registry.transfer import artifact_part, find_artifact, save_artifact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.artifacts import Writer
+    from modelyard.registry.metadata import KeyRecord
+    from modelyard.registry.records import Page, VersionClaim
+
+_SECRET = 16  # random bytes of a location: nobody guesses where a version's files will lie
+
+
+class VersionRules(Rules):
+    """The calls about versions and their files."""
+
+    def claim(self, claim: VersionClaim) -> Claim:
+        fingerprint = _check_claim(claim)
+        return settled(lambda: self._claim(claim, fingerprint))
+
+    def _claim(self, claim: VersionClaim, fingerprint: str) -> Claim:
+        known = self._metadata.claim_key(claim.model, claim.key)
+        if known is not None:
+            return self._claimed_before(claim, fingerprint, known)
+        model = self._known_model(claim.model)
+        if model.archived_at is not None:
+            msg = f"`{claim.model}` is archived"
+            raise Conflict(msg, "apply its document again to bring it back")
+
+        def make(number: int) -> ModelVersion:
+            return ModelVersion(
+                **dict(claim),
+                team=model.team,
+                number=number,
+                state=VersionState.PENDING,
+                location=f"{VERSIONS}/{model.team}/{claim.model}/{number}-{secrets.token_hex(_SECRET)}",
+                created_at=self._clock(),
+                created_by=self._actor,
+            )
+
+        return self._targeted(self._metadata.add_claim(claim.model, claim.key, fingerprint, make))
+
+    def _claimed_before(self, claim: VersionClaim, fingerprint: str, known: KeyRecord) -> Claim:
+        if known.fingerprint != fingerprint:
+            msg = f"key `{claim.key}` was used for another claim of `{claim.model}`: version {known.answer}"
+            raise Conflict(msg, "use a key of its own for each version")
+        version = self._metadata.version(claim.model, int(known.answer))
+        if version is None:
+            msg = f"version {known.answer} of `{claim.model}` was removed just now"
+            raise Stale(msg)
+        return self._targeted(version)
+
+    def _targeted(self, version: ModelVersion) -> Claim:
+        if version.state is not VersionState.PENDING:
+            return Claim(version=version, targets=())
+        return Claim(version=version, targets=self._artifacts.targets(version.location, version.artifacts))
+
+    @contextmanager
+    def receiving(self, model: str, number: int, path: str, secret: str) -> Iterator[Writer]:
+        """Take the bytes of a claimed artifact, for a service that stands between the creator and the store.
+
+        Whole and as claimed when the context ends well, else as if nothing was sent.
+
+        Args:
+            model: The model.
+            number: The version, still PENDING.
+            path: The artifact.
+            secret: What the claim's location ends in; only the creator knows it.
+
+        Raises:
+            NotFound: There is no such claim, or it has no such artifact.
+            Conflict: The version is complete.
+            IntegrityError: The bytes are not those that were claimed.
+        """
+        version = self._metadata.version(check_name(model), check_number(number, f"`{model}`"))
+        if version is None or not secrets.compare_digest(secret_of(version).encode(), secret.encode()):
+            msg = f"`{model}` has no claim {number} with this secret"
+            raise NotFound(msg, "claim the version (again) and use the headers of its targets")
+        artifact = find_artifact(version, path)
+        if version.state is not VersionState.PENDING:
+            msg = f"version {number} of `{model}` is {version.state}, and never changes"
+            raise Conflict(msg)
+        with self._artifacts.writing(f"{version.location}/{path}", artifact) as writer:
+            yield writer
+
+    def complete(self, model: str, number: int) -> ModelVersion:
+        return settled(lambda: self._complete(model, number))
+
+    def _complete(self, model: str, number: int) -> ModelVersion:
+        version = self._metadata.version(check_name(model), check_number(number, f"`{model}`"))
+        if version is None:
+            msg = f"`{model}` has no version {number}"
+            raise NotFound(msg, "claims that are not completed in time are removed: claim it again")
+        if version.state is not VersionState.PENDING:
+            return version
+        self._artifacts.seal(version.location, version.artifacts)
+        for artifact in version.artifacts:
+            with self._artifacts.open(f"{version.location}/{artifact.path}") as file:
+                check_content(artifact.path, file)
+        now = self._clock()
+        ready = version.model_copy(update={"state": VersionState.READY, "ready_at": now})
+        details = {"version": number, "run": version.run, "request": version.request}
+        self._metadata.complete_version(ready, happenings=[self._happening(f"model:{model}", "version.ready", details)])
+        return ready
+
+    def version(self, model: str, number: int) -> ModelVersion:
+        version = self._metadata.version(check_name(model), check_number(number, f"`{model}`"))
+        if version is None or version.state is VersionState.PENDING:
+            msg = f"`{model}` has no version {number}"
+            raise NotFound(msg, f"`modelyard models {model}` lists its versions")
+        return version
+
+    def versions(self, model: str, *, page: str | None = None, limit: int = 100) -> Page[ModelVersion]:
+        found = self._metadata.versions(check_name(model), page=page, limit=check_limit(limit))
+        if not found.items:
+            self._known_model(model)
+        return found
+
+    def latest(self, model: str) -> ModelVersion:
+        version = self._metadata.latest_version(check_name(model))
+        if version is None:
+            self._known_model(model)
+            msg = f"`{model}` has no version that is READY"
+            raise NotFound(msg, "train it, or look at why its runs failed with `modelyard runs`")
+        return version
+
+    def find_version(self, model: str, request: str) -> ModelVersion | None:
+        return self._metadata.version_for_request(check_name(model), check_digest(request, "the request"))
+
+    def read_artifact(
+        self, model: str, number: int, path: str, *, start: int = 0, end: int | None = None
+    ) -> Iterator[bytes]:
+        version = self.version(model, number)
+        _, first, last = artifact_part(version, path, start, end)
+        try:
+            return self._artifacts.read(f"{version.location}/{path}", first, last)
+        except NotFound as error:
+            msg = f"`{path}` of version {number} of `{model}` is gone from the store"
+            raise IntegrityError(msg, "restore the registry from a backup") from error
+
+    def download_artifact(self, model: str, number: int, path: str, to: Path) -> None:
+        artifact = find_artifact(self.version(model, number), path)
+        save_artifact(artifact, self.read_artifact(model, number, path), to)
+
+    def archive_version(self, model: str, number: int, *, reason: str = "") -> ModelVersion:
+        check_text(reason, "the reason")
+        return settled(lambda: self._archive(model, number, reason))
+
+    def _archive(self, model: str, number: int, reason: str) -> ModelVersion:
+        version = self.version(model, number)
+        if version.state is not VersionState.READY:
+            return version
+        head = self._known_model(model).promotions
+        now = self._clock()
+        facts = self._metadata.effective_promotions(model, until=now, limit=1)
+        planned = self._metadata.effective_promotions(model, since=now)
+        if number in {fact.version for fact in (live_at(facts, now), *planned) if fact is not None}:
+            msg = f"version {number} of `{model}` is live, or planned to be"
+            raise Conflict(msg, "promote another version first, or archive the model")
+        archived = version.model_copy(update={"state": VersionState.ARCHIVED, "archived_at": now})
+        details = {"version": number, "reason": reason}
+        self._metadata.retire_version(
+            archived,
+            expected=VersionState.READY,
+            promotions=head,
+            happenings=[self._happening(f"model:{model}", "version.archived", details)],
+        )
+        return archived
+
+
+def secret_of(version: ModelVersion) -> str:
+    """The part of a version's location that its creator alone knows while it is PENDING."""
+    return version.location.rpartition("-")[2]
+
+
+def _check_claim(claim: VersionClaim) -> str:
+    """The fingerprint of a claim that is acceptable."""
+    check_name(claim.model)
+    check_key(claim.key)
+    check_digest(claim.request, "the request")
+    for pin in claim.pins.feature_sets:
+        check_name(pin.name, "feature set")
+    check_metrics(claim.metrics)
+    check_artifacts(claim.artifacts)
+    content = claim.model_dump(mode="json")
+    fingerprint = digest(content)
+    size = len(claim.model_dump_json())
+    if size > LARGEST_INLINE:
+        msg = f"the claim has {size} bytes, and {LARGEST_INLINE} are possible"
+        raise InvalidData(msg, "put what is large into an artifact")
+    return fingerprint

@@ -1,0 +1,40 @@
+"""The metadata store in a SQLite file: for one machine, any number of processes.
+
+`schema.py` holds the tables, `database.py` connections and transactions, and one module for each subject its access
+patterns, documented in `modelyard.registry.metadata`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelyard.registry.sqlite.database import BUSY_TIMEOUT, Database
+from modelyard.registry.sqlite.events import EventTables
+from modelyard.registry.sqlite.feature_sets import FeatureSetTables
+from modelyard.registry.sqlite.models import ModelTables
+from modelyard.registry.sqlite.promotions import PromotionTables
+from modelyard.registry.sqlite.runs import RunTables
+from modelyard.registry.sqlite.versions import VersionTables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, EventTables):
+    """The registry's records in a SQLite file.
+
+    Args:
+        path: The file; made, with its folder, when it is first used. It must lie on a disk of this machine.
+        busy_timeout: Seconds that a call waits for other writers before it raises `Unavailable`.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
+        super().__init__(Database(path, busy_timeout=busy_timeout))
+
+    def ping(self) -> None:
+        with self._database.reading() as connection:
+            connection.execute("SELECT count(*) FROM (SELECT 1 FROM model_head LIMIT 1)").fetchone()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._database.close()

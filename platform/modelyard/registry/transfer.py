@@ -1,0 +1,115 @@
+"""Files on their way: from a creator's folder to a claim's targets, and from a registry into a file.
+
+Creators call `upload_artifacts` between `claim` and `complete`, whatever registry they talk to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from modelyard.errors import IntegrityError, InvalidData, NotFound
+from modelyard.registry.files import CHUNK, writing_whole
+from modelyard.registry.records import VersionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from modelyard.registry.records import Artifact, Claim, ModelVersion
+
+
+def upload_artifacts(claim: Claim, folder: Path) -> None:
+    """Send the files of a claim to their targets. A target that has its file already gets it again, with no harm.
+
+    A process that dies on the way leaves a PENDING version, which nobody sees; the same claim goes on.
+
+    Args:
+        claim: What the registry answered.
+        folder: Where the files lie, by their artifacts' paths.
+
+    Raises:
+        NotFound: A file is missing in the folder.
+        IntegrityError: A file is not the one that was claimed.
+        StorageFull: There is no room for it.
+        Unavailable: The target does not answer in time.
+    """
+    for target in claim.targets:
+        source = folder / target.path
+        if not source.is_file():
+            msg = f"there is no file `{source}` to upload"
+            raise NotFound(msg, "write every claimed artifact into the folder first")
+        if target.url.startswith("file:"):
+            _copy(source, Path(url2pathname(urlsplit(target.url).path)))
+        else:
+            from modelyard.registry.transport import put_file  # httpx takes longer to load than a copy takes
+
+            put_file(target.url, source, target.headers)
+
+
+def _copy(source: Path, to: Path) -> None:
+    with source.open("rb") as original, writing_whole(to) as copy:
+        shutil.copyfileobj(original, copy, CHUNK)
+
+
+def save_artifact(artifact: Artifact, chunks: Iterable[bytes], to: Path) -> None:
+    """Write an artifact to a file, whole and verified, or not at all.
+
+    Args:
+        artifact: What the bytes must be.
+        chunks: The bytes.
+        to: The file; its folder is made.
+
+    Raises:
+        IntegrityError: The bytes are not those that were registered.
+    """
+    digest = hashlib.sha256()
+    with writing_whole(to) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != artifact.sha256:
+            msg = f"`{artifact.path}` is not what was registered: its SHA-256 is {digest.hexdigest()}"
+            raise IntegrityError(
+                msg, f"{artifact.sha256} was recorded; restore the version from a backup, or train anew"
+            )
+
+
+def artifact_part(version: ModelVersion, path: str, start: int, end: int | None) -> tuple[Artifact, int, int]:
+    """An artifact of a version, and the part of it that is asked for.
+
+    Args:
+        version: The version.
+        path: The artifact's path.
+        start: The first byte.
+        end: The byte after the last one; the file's end unless said.
+
+    Raises:
+        NotFound: The version has no such artifact, or its files are gone.
+        InvalidData: The part is not within the file.
+    """
+    artifact = find_artifact(version, path)
+    last = artifact.size if end is None else end
+    if not 0 <= start <= last <= artifact.size:
+        msg = f"`{path}` has {artifact.size} bytes; {start} to {last} are not within them"
+        raise InvalidData(msg)
+    if version.state is VersionState.DELETED:
+        msg = f"the files of version {version.number} of `{version.model}` were removed when their retention ended"
+        raise NotFound(msg)
+    return artifact, start, last
+
+
+def find_artifact(version: ModelVersion, path: str) -> Artifact:
+    """An artifact of a version.
+
+    Raises:
+        NotFound: The version has no such artifact.
+    """
+    for artifact in version.artifacts:
+        if artifact.path == path:
+            return artifact
+    msg = f"version {version.number} of `{version.model}` has no artifact {path[:100]!r}"
+    raise NotFound(msg, f"it has {', '.join(artifact.path for artifact in version.artifacts)}")

@@ -1,0 +1,207 @@
+"""HTTP to a registry service: one layer of retries, and problems turned back into errors.
+
+Every call of the registry may be sent twice: reads are reads, and writes carry an idempotency key or a condition. So
+what fails in passing (no connection, no answer in time, 429, 502, 503, 504) is sent again, with growing random pauses,
+until the deadline; nothing else is.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from pydantic import ValidationError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
+from modelyard.registry.files import CHUNK
+from modelyard.registry.messages import Problem
+from modelyard.registry.problems import PREFIX, PROBLEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+T = TypeVar("T")
+
+DEADLINE = 15.0
+"""Seconds until a call that keeps failing in passing is given up: a service restarts in less."""
+
+_TIMEOUT = httpx.Timeout(10, read=60)
+_PATIENT = httpx.Timeout(10, read=900, write=60)  # for calls in which the service reads or writes whole artifacts
+_PASSING = (429, 502, 503, 504)
+_LONGEST_PAUSE = 2.0
+_BY_STATUS: dict[int, type[ModelyardError]] = {404: NotFound, 409: Conflict}
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+
+
+class Passing(Unavailable):
+    """A failure that may be gone at the next try."""
+
+    retry_after: float = 0
+    """Seconds that the service asks us to wait."""
+
+
+class Transport:
+    """Calls to one service.
+
+    Args:
+        url: The service's address, such as `http://127.0.0.1:8700`.
+        deadline: Seconds until a call that keeps failing in passing is given up.
+    """
+
+    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+        self.url = url.rstrip("/")
+        self._deadline = deadline
+        # The environment does not redirect us: settings alone say where the registry is.
+        self._client = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        patient: bool = False,
+    ) -> bytes:
+        """The body of the answer to a request.
+
+        Args:
+            method: The HTTP method.
+            path: The path, with names already quoted.
+            json: The request's body.
+            params: The query's parameters; those that are None are left out.
+            patient: Whether the service may take minutes.
+        """
+        headers = {} if json is None else {"Content-Type": "application/json"}
+        query = {name: value for name, value in (params or {}).items() if value is not None}
+        timeout = _PATIENT if patient else _TIMEOUT
+
+        def send() -> bytes:
+            with _passing_faults(self.url):
+                answer = self._client.request(
+                    method, path, content=json, params=query, headers=headers, timeout=timeout
+                )
+            return _checked(answer).content
+
+        return _retried(send, self._deadline)
+
+    def put(self, path: str, chunks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> None:
+        """Send bytes.
+
+        Args:
+            path: The path, or a whole URL.
+            chunks: The bytes, from their beginning at each call.
+            headers: The request's headers.
+        """
+
+        def send() -> None:
+            with _passing_faults(self.url):
+                answer = self._client.put(path, content=chunks(), headers=dict(headers), timeout=_PATIENT)
+            _checked(answer)
+
+        _retried(send, self._deadline)
+
+    @contextmanager
+    def reading(self, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+        """The body of an answer, in chunks as they come. That it begins is retried; that it ends is not."""
+
+        def send() -> httpx.Response:
+            request = self._client.build_request("GET", path, headers=dict(headers), timeout=_PATIENT)
+            with _passing_faults(self.url):
+                answer = self._client.send(request, stream=True)
+                if answer.is_error:
+                    answer.read()
+            return _checked(answer)
+
+        answer = _retried(send, self._deadline)
+        try:
+            yield answer.iter_bytes(CHUNK)
+        except httpx.TransportError as error:
+            raise _unanswered(self.url, error) from error
+        finally:
+            answer.close()
+
+
+def put_file(url: str, source: Path, headers: Mapping[str, str]) -> None:
+    """Send a file to an upload target.
+
+    Args:
+        url: The target.
+        source: The file.
+        headers: What the target wants to be told.
+    """
+
+    def chunks() -> Iterator[bytes]:
+        with source.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    transport = Transport(url)
+    try:
+        transport.put(url, chunks, {"Content-Length": str(source.stat().st_size), **headers})
+    finally:
+        transport.close()
+
+
+def _retried(send: Callable[[], T], deadline: float) -> T:
+    return Retrying(retry=retry_if_exception_type(Passing), wait=_pause, stop=stop_after_delay(deadline), reraise=True)(
+        send
+    )
+
+
+_random_pause = wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, Passing) else 0
+    return max(asked, _random_pause(state))
+
+
+@contextmanager
+def _passing_faults(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise _unanswered(url, error) from error
+    except httpx.InvalidURL as error:
+        msg = f"`{url}` is no address of a registry: {error}"
+        raise UsageError(msg, "write it as http://127.0.0.1:8700") from error
+
+
+def _unanswered(url: str, error: httpx.TransportError) -> Passing:
+    return Passing(f"the registry at {url} does not answer: {error}", "is `modelyard serve registry` running there?")
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.status_code < _CLIENT_ERROR:
+        return answer
+    error = _error_of(answer)
+    if answer.status_code in _PASSING:
+        passing = Passing(error.reason, error.hint)
+        passing.retry_after = _seconds(answer.headers.get("Retry-After", ""))
+        raise passing
+    raise error
+
+
+def _seconds(value: str) -> float:
+    return min(float(value), DEADLINE) if value.isdecimal() else 0
+
+
+def _error_of(answer: httpx.Response) -> ModelyardError:
+    """The error that the service raised; without a problem in the body, the one that the status stands for."""
+    try:
+        problem = Problem.model_validate_json(answer.content)
+        kind = PROBLEMS.get(problem.type.removeprefix(PREFIX), ModelyardError)
+    except ValidationError:
+        wrong = InvalidData if answer.status_code < _SERVER_ERROR else ModelyardError
+        kind = _BY_STATUS.get(answer.status_code, wrong)
+        return kind(f"{answer.request.url} answered {answer.status_code} {answer.reason_phrase}")
+    return kind(problem.detail, problem.hint)
