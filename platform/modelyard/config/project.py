@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelyard.errors import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -36,3 +38,31 @@ class LoadedProject:
     def name(self) -> str:
         """The project's name."""
         return self.document.name
+
+    def select(self, path: Path) -> frozenset[tuple[str, str]]:
+        """The models and feature sets that a path narrows the project to.
+
+        Those whose documents lie there, and those that use a source or an architecture that lies there.
+
+        Args:
+            path: A folder or a file.
+
+        Raises:
+            NotFound: No document lies there.
+        """
+        here = path.resolve()
+        below = {key for key, file in self.origins.items() if file.resolve().is_relative_to(here)}
+        if not below:
+            reason = f"no document of the project `{self.name}` lies in `{path}`"
+            raise NotFound(reason)
+        models = {("Model", name) for name, model in self.models.items() if self._uses(model, below)}
+        sets = {
+            ("FeatureSet", name)
+            for name, feature_set in self.feature_sets.items()
+            if any(("Source", source) in below for source in feature_set.sources)
+        }
+        return frozenset({key for key in below if key[0] in ("Model", "FeatureSet")} | models | sets)
+
+    def _uses(self, model: ModelDefinition, below: set[tuple[str, str]]) -> bool:
+        named = {("Source", source) for source in model.sources} | {("Architecture", model.document.architecture or "")}
+        return not named.isdisjoint(below)
