@@ -21,29 +21,42 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def writing_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name, in a folder made for it, when the context ends well: whole, on the disk.
+def writing_whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file that appears under its name, in a folder made for it, when the context ends well: whole.
 
     A process that dies in between leaves a file whose name starts with a dot.
+
+    Args:
+        path: The file.
+        durable: Whether to wait until it would survive a loss of power too.
 
     Raises:
         StorageFull: There is no room.
         Unavailable: The disk does not take it for another reason.
     """
     with io_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        descriptor, name = _temporary(path.parent)
     try:
-        with open(descriptor, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor, not a path
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             yield file
             with io_errors(path):
                 file.flush()
-                os.fsync(file.fileno())
-        Path(name).replace(path)
-        sync_folder(path.parent)
+                if durable:
+                    os.fsync(descriptor)
+        os.replace(name, path)  # noqa: PTH105 - pathlib would take as long as the system does
+        if durable:
+            sync_folder(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _temporary(folder: Path) -> tuple[int, str]:
+    try:
+        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import IntegrityError, InvalidData
@@ -53,25 +53,28 @@ class FilesystemArtifacts:
             writer = _CheckedWriter(path, file, expected)
             yield writer
             writer.check()
-        self._keep_folders(path.parent)
+        self._keep_above(path.parent)
 
     def seal(self, location: str, artifacts: Sequence[Artifact]) -> None:
         folder = self._path(location)
-        paths = [self._path(f"{location}/{artifact.path}") for artifact in artifacts]
-        for path, artifact in zip(paths, artifacts, strict=True):
+        for artifact in artifacts:
+            path = folder / artifact.path
             with io_errors(path):
                 _seal_file(path, artifact)
-        for below in {parent for path in paths for parent in path.parents if parent.is_relative_to(folder)}:
-            sync_folder(below)
-        self._keep_folders(folder.parent)
+        holders = {folder / holder for artifact in artifacts for holder in PurePosixPath(artifact.path).parents}
+        for holder in (*holders, folder.parent):
+            sync_folder(holder)
+        self._keep_above(folder.parent)
 
-    def _keep_folders(self, folder: Path) -> None:
-        """Make a folder's new name, and those of the folders above it, survive a loss of power."""
-        sync_folder(folder)
-        above = [parent for parent in folder.parents if parent.is_relative_to(self._root) and parent not in self._kept]
-        for parent in above:
-            sync_folder(parent)
-        self._kept.update(above)  # they are not removed while what they hold is in use
+    def _keep_above(self, folder: Path) -> None:
+        """Make the names of a folder and of those above it survive a loss of power; once for each."""
+        for holder in folder.parents:
+            if holder in self._kept:
+                return
+            sync_folder(holder)
+            self._kept.add(holder)  # it is not removed while what it holds is in use
+            if holder == self._root:
+                return
 
     def open(self, key: str) -> BinaryIO:
         path = self._path(key)

@@ -7,17 +7,20 @@ goes to the end of the record's line in `UPGRADES`; nothing else changes. Rows a
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from modelyard.errors import IntegrityError, UsageError
-from modelyard.registry.records import Record
+from modelyard.registry.records import ModelVersion, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 R = TypeVar("R", bound=Record)
+
+_REMEMBERED = 1024  # versions that stay decoded: ten full pages, some six megabytes
 
 UPGRADES: Mapping[type[Record], tuple[Callable[[dict[str, Any]], dict[str, Any]], ...]] = {}
 """For each record, how its first layout becomes the second, the second the third, and so on."""
@@ -48,6 +51,15 @@ def decode(kind: type[R], layout: int, body: str) -> R:
         lines = error.errors(include_url=False)[:1] if isinstance(error, ValidationError) else [str(error)]
         msg = f"a stored {kind.__name__} can't be read: {lines[0]}"
         raise IntegrityError(msg, "restore the registry from a backup") from error
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def decode_version(layout: int, body: str) -> ModelVersion:
+    """The version that was encoded; one that was read before is the same frozen value again.
+
+    Versions are read far more often than they change, a page of a hundred at a time.
+    """
+    return decode(ModelVersion, layout, body)
 
 
 def _upgraded(kind: type[Record], layout: int, content: dict[str, Any]) -> dict[str, Any]:

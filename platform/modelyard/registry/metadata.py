@@ -117,7 +117,8 @@ class MetadataStore(Protocol):
     def add_claim(self, model: str, key: str, fingerprint: str, make: Callable[[int], ModelVersion]) -> ModelVersion:
         """Take the model's next number, and write the PENDING version that `make` makes of it.
 
-        The counter never goes back; where the write fails after it went up, numbers have a gap.
+        The counter never goes back; where the write fails after it went up, numbers have a gap. The one write that may
+        be undone by a loss of power: what it promises is worth nothing before the version is complete.
 
         Raises:
             Stale: The model is archived, or the key is used already.

@@ -1,6 +1,6 @@
 """Files on their way: from a creator's folder to a claim's targets, and from a registry into a file.
 
-Creators call `upload_artifacts` between `claim` and `complete`, whatever registry they talk to.
+Creators call `register_version`, or `upload_artifacts` between `claim` and `complete`, whatever registry they talk to.
 """
 
 from __future__ import annotations
@@ -12,14 +12,40 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from modelyard.errors import IntegrityError, InvalidData, NotFound
+from modelyard.errors import IntegrityError, InvalidData, NotFound, Unavailable
 from modelyard.registry.files import CHUNK, writing_whole
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from modelyard.registry.records import Artifact, Claim, ModelVersion
+    from modelyard.registry.records import Artifact, Claim, ModelVersion, VersionClaim
+    from modelyard.registry.registry import Registry
+
+
+def register_version(registry: Registry, claim: VersionClaim, folder: Path) -> ModelVersion:
+    """Make a READY version of a folder's files: claim → upload → complete.
+
+    Called again with the same claim, whatever became of the first call, it goes on with the same version.
+
+    Args:
+        registry: Where to.
+        claim: What is said of the version; its key is the idempotency key.
+        folder: Where the files lie, by their artifacts' paths.
+
+    Raises:
+        Unavailable: The registry does not answer in time, or lost the claim.
+        Conflict: The key was used for another claim, or the model is archived.
+        InvalidData: A file is of a kind that is not stored, or something else of the claim is not acceptable.
+        IntegrityError: A file is not the one that was claimed.
+    """
+    claimed = registry.claim(claim)
+    upload_artifacts(claimed, folder)
+    version = registry.complete(claim.model, claimed.version.number)
+    if version.key != claim.key:
+        msg = f"the registry lost the claim of version {version.number} of `{claim.model}`, and gave its number away"
+        raise Unavailable(msg, "claim it again")
+    return version
 
 
 def upload_artifacts(claim: Claim, folder: Path) -> None:
@@ -51,7 +77,8 @@ def upload_artifacts(claim: Claim, folder: Path) -> None:
 
 
 def _copy(source: Path, to: Path) -> None:
-    with source.open("rb") as original, writing_whole(to) as copy:
+    # The registry waits for the disk when it completes the version; waiting here as well would double the time.
+    with source.open("rb") as original, writing_whole(to, durable=False) as copy:
         shutil.copyfileobj(original, copy, CHUNK)
 
 

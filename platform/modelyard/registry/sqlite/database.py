@@ -1,7 +1,7 @@
 """The SQLite file: connections, transactions, durability, migrations, and what its errors mean.
 
 Write-ahead logging lets many processes read while one writes. `synchronous=FULL` waits for the disk at every commit, so
-that an acknowledged write survives a loss of power; NORMAL would be quicker and would survive a killed process only.
+that an acknowledged write survives a loss of power; NORMAL is quicker, and survives killed processes only.
 The file must lie on a disk of this machine: the log's shared memory does not work over a network.
 """
 
@@ -26,6 +26,8 @@ BUSY_TIMEOUT = 5.0
 
 _STATEMENTS = 256  # all that the code holds stay prepared
 _PRIMARY_CODE = 0xFF  # the lower byte of an extended result code is the plain one
+
+_WAIT, _NO_WAIT = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
 
 _BUSY = (Unavailable, "is busy: other processes have been writing for too long", "try again")
 _DAMAGED = (IntegrityError, "is damaged, or no registry", "restore it from a backup")
@@ -94,10 +96,14 @@ class Database:
         self._idle.append(connection)
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection within a transaction: all of it is kept and durable when it ends, or nothing where it fails.
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """A connection within a transaction: all of it is kept when it ends, or nothing where it fails.
 
         A process that is killed anywhere in it leaves nothing of it.
+
+        Args:
+            durable: Whether to wait for the disk. What did not wait survives every killed process; a loss of power may
+                undo it, until a later transaction has waited.
 
         Raises:
             Unavailable: Others write for too long.
@@ -105,6 +111,7 @@ class Database:
         """
         self._know_own_process()
         with self._turn(), self.reading() as connection:
+            connection.execute(_WAIT if durable else _NO_WAIT)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -162,7 +169,7 @@ class Database:
         return connection
 
     def _configure(self, connection: sqlite3.Connection) -> None:
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(_WAIT)
         connection.execute("PRAGMA fullfsync = 1")  # macOS: fsync alone stops at the drive's cache
         if not self._prepared:
             migrate(connection, self.path)

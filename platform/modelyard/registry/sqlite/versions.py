@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.registry.layouts import encode
+from modelyard.registry.layouts import decode_version, encode
 from modelyard.registry.metadata import KeyRecord, Stale
-from modelyard.registry.pages import read_token
+from modelyard.registry.pages import make_page, read_token
 from modelyard.registry.records import ModelVersion, VersionState
 from modelyard.registry.sqlite.database import expect
 from modelyard.registry.sqlite.tables import BEYOND, START, Tables, micros, write_dependencies, write_events
@@ -25,22 +25,29 @@ class VersionTables(Tables):
 
     def version(self, model: str, number: int) -> ModelVersion | None:
         query = "SELECT layout, body FROM version WHERE model = ? AND number = ?"
-        return self._one(ModelVersion, query, model, number)
+        return self._version(query, model, number)
 
     def versions(self, model: str, *, page: str | None, limit: int) -> Page[ModelVersion]:
         query = """SELECT number, layout, body FROM version
             WHERE model = ? AND number < ? AND state <> 'PENDING' ORDER BY number DESC LIMIT ?"""
-        return self._page(ModelVersion, limit, query, model, read_token(page, BEYOND))
+        with self._database.reading() as connection:
+            rows = connection.execute(query, (model, read_token(page, BEYOND), limit + 1)).fetchall()
+        return make_page([decode_version(*row[1:]) for row in rows], limit, [row[0] for row in rows])
 
     def latest_version(self, model: str) -> ModelVersion | None:
         query = """SELECT layout, body FROM model_head JOIN version ON version.model = model_head.model
             AND version.number = model_head.latest WHERE model_head.model = ?"""
-        return self._one(ModelVersion, query, model)
+        return self._version(query, model)
 
     def version_for_request(self, model: str, request: str) -> ModelVersion | None:
         query = """SELECT layout, body FROM version
             WHERE model = ? AND request = ? AND state IN ('READY', 'ARCHIVED') ORDER BY number DESC LIMIT 1"""
-        return self._one(ModelVersion, query, model, request)
+        return self._version(query, model, request)
+
+    def _version(self, query: str, *values: object) -> ModelVersion | None:
+        with self._database.reading() as connection:
+            row = connection.execute(query, values).fetchone()
+        return None if row is None else decode_version(*row)
 
     def claim_key(self, model: str, key: str) -> KeyRecord | None:
         query = "SELECT fingerprint, number FROM claim_key WHERE model = ? AND key = ?"
@@ -49,7 +56,9 @@ class VersionTables(Tables):
         return None if row is None else KeyRecord(key, row[0], str(row[1]))
 
     def add_claim(self, model: str, key: str, fingerprint: str, make: Callable[[int], ModelVersion]) -> ModelVersion:
-        with self._database.writing() as connection:
+        # Not waited for: nobody but its creator knows of a claim. One that is lost with the power is claimed again with
+        # the same key, and `register_version` sees where its number went to somebody else meanwhile.
+        with self._database.writing(durable=False) as connection:
             version = make(_next_number(connection, model))
             connection.execute(
                 "INSERT INTO claim_key (model, key, fingerprint, number) VALUES (?, ?, ?, ?)",
