@@ -1,0 +1,186 @@
+"""DuckDB as the engine: in this process, memory bounded, what does not fit spilled to a folder.
+
+A session is a database of its own in memory. Its relations are views; once they are there, it is locked: it can read
+their files, write below one folder, and nothing else on the machine; it loads no extension, and its configuration
+stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from modelyard.datasets.folders import scratch_folder
+from modelyard.errors import InvalidData, ModelyardError, StorageFull
+from modelyard.features.duckdb_sources import partition_select, source_files, source_select
+from modelyard.features.engine import SourceRows
+from modelyard.features.quoting import identifier, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from modelyard.features.engine import Parameters, Relation, Value
+
+_KINDS = {
+    "integer": r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)",
+    "double": r"FLOAT|DOUBLE|DECIMAL\(.*\)",
+    "boolean": r"BOOLEAN",
+    "string": r"VARCHAR|ENUM\(.*\)",
+    "timestamp": r"TIMESTAMP.*",
+    "date": r"DATE",
+}
+
+_ROW_GROUP = 122_880
+"""Rows of a Parquet file that are read or skipped together; DuckDB's own default, said so that it stays."""
+
+
+class DuckDBEngine:
+    """Runs SQL in this process.
+
+    Args:
+        root: The project's folder, from which relative paths of sources start.
+        scratch: Where sessions spill what does not fit into memory; each removes its own, and those of the dead.
+        memory_limit: What a session may hold in memory, as DuckDB writes it.
+        threads: How many threads a session uses; as many as there are cores unless said.
+    """
+
+    def __init__(self, root: Path, scratch: Path, *, memory_limit: str = "2GiB", threads: int | None = None) -> None:
+        self._root = root
+        self._scratch = scratch
+        self._config: dict[str, str | int | bool] = {
+            "memory_limit": memory_limit,
+            **({"threads": threads} if threads else {}),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            # Rows come out in the order in which they lie in files, so that equal work has equal results.
+            "preserve_insertion_order": True,
+        }
+
+    @contextmanager
+    def session(self, relations: Mapping[str, Relation], *, writable: Path | None = None) -> Iterator[DuckDBSession]:
+        """Open a session that sees some relations and nothing else; see `modelyard.features.engine.Engine`."""
+        with scratch_folder(self._scratch) as spill:
+            connection = duckdb.connect(":memory:", config={**self._config, "temp_directory": str(spill)})
+            try:
+                with _plain_errors():
+                    connection.execute("SET TimeZone = 'UTC'")
+                    files = [file for name, one in relations.items() for file in self._view(connection, name, one)]
+                    _lock(connection, files, writable)
+                yield DuckDBSession(connection)
+            finally:
+                connection.close()
+
+    def _view(self, connection: duckdb.DuckDBPyConnection, name: str, relation: Relation) -> list[str]:
+        """Give a relation its name; the files that it reads."""
+        if isinstance(relation, SourceRows):
+            files = source_files(relation.source, self._root)
+            select = source_select(relation.source, files)
+        else:
+            files = [file for group in relation.groups for file in group.files]
+            select = partition_select(relation)
+        connection.execute(f"CREATE VIEW {identifier(name)} AS {select}")
+        return files
+
+
+class DuckDBSession:
+    """An open session; made by `DuckDBEngine.session`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Make a small table of values at hand."""
+        self._connection.register("__put", table)
+        self._execute(f'CREATE OR REPLACE TEMP TABLE {identifier(name)} AS SELECT * FROM "__put"')
+        self._connection.unregister("__put")
+
+    def create(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+        """Make a table of a query's rows; it may be larger than memory."""
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(name)} AS {sql}", parameters)
+
+    def append(self, name: str, sql: str, parameters: Parameters | None = None) -> None:
+        """Add a query's rows to a table."""
+        self._execute(f"INSERT INTO {identifier(name)} BY NAME {sql}", parameters)
+
+    def drop(self, name: str) -> None:
+        """Remove a table."""
+        self._execute(f"DROP TABLE {identifier(name)}")
+
+    def columns(self, sql: str, parameters: Parameters | None = None) -> dict[str, str]:
+        """The columns of a query and their types."""
+        described = self.fetch(f"DESCRIBE {sql}", parameters)
+        names, types = described["column_name"].to_pylist(), described["column_type"].to_pylist()
+        return {name: _kind(kind) for name, kind in zip(names, types, strict=True)}
+
+    def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """The rows of a query, all in memory."""
+        with _plain_errors():
+            return self._select(sql, parameters).to_arrow_table()
+
+    def batches(
+        self, sql: str, parameters: Parameters | None = None, *, rows: int = 65_536
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of a query, at most `rows` at a time; to be read before anything else is asked."""
+        with _plain_errors():
+            yield from self._select(sql, parameters).to_arrow_reader(rows)
+
+    def write(self, sql: str, path: Path, parameters: Parameters | None = None) -> None:
+        """Write the rows of a query to a Parquet file, in their order."""
+        options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_ROW_GROUP}"
+        self._execute(f"COPY ({sql}) TO {text(str(path))} ({options})", parameters)
+
+    def _execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        with _plain_errors():
+            self._connection.execute(sql, self._used(sql, parameters))
+
+    def _select(self, sql: str, parameters: Parameters | None) -> duckdb.DuckDBPyRelation:
+        return self._connection.sql(sql, params=self._used(sql, parameters))
+
+    def _used(self, sql: str, parameters: Parameters | None) -> dict[str, Value] | None:
+        """The parameters that a statement names; DuckDB refuses others."""
+        names = self._connection.extract_statements(sql)[0].named_parameters if parameters else ()
+        return {name: value for name, value in (parameters or {}).items() if name in names} or None
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, files: list[str], writable: Path | None) -> None:
+    connection.execute(f"SET allowed_paths = [{', '.join(text(file) for file in files)}]")
+    if writable is not None:
+        connection.execute(f"SET allowed_directories = [{text(f'{writable}/')}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind, pattern in _KINDS.items() if re.fullmatch(pattern, name)), name)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """DuckDB's errors as ours, each with the first thing that it says."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        reason = f"the engine's memory does not suffice: {_said(error)}"
+        raise ModelyardError(reason, "give it more, or read a shorter range of days") from error
+    except duckdb.IOException as error:
+        if "space" in str(error).lower():
+            reason = f"no room is left: {_said(error)}"
+            raise StorageFull(reason, "make room; what was published before is unharmed") from error
+        raise InvalidData(_said(error), "compare the source's files with what it declares of them") from error
+    except duckdb.Error as error:
+        raise InvalidData(_said(error), "compare the columns' types, and the SQL, with the data") from error
+
+
+def _said(error: duckdb.Error) -> str:
+    """What an error says of the data: without the statement, which is ours, and without advice on DuckDB's options."""
+    words = re.split(r"\n\s*(?:LINE \d+:|Column \S+ is being converted|Possible (?:fixes|solutions?):)", str(error))[0]
+    file = re.search(r"^\s*file = (.*)$", str(error), re.MULTILINE)
+    place = f"{file[1]}: " if file else ""
+    return place + " ".join(words.replace("Invalid Input Error: source", "source").split())

@@ -1,0 +1,233 @@
+"""A source as a SELECT over its files: paths found, columns checked, types cast, instants in UTC."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import glob
+import gzip
+import importlib.util
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from modelyard.errors import InvalidData
+from modelyard.features.quoting import identifier, identifiers, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from modelyard.config.kinds import Source
+    from modelyard.features.engine import FileRows, PartitionRows
+
+TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+}
+"""A column's declared type → DuckDB's. Instants without a zone are UTC, as the session's zone is."""
+
+_FLOATING = ("float", "halffloat", "double", "decimal")
+PACKAGE = "package:"
+
+
+def source_files(source: Source, root: Path) -> list[str]:
+    """The files of a source, in order.
+
+    Args:
+        source: The source.
+        root: The folder that relative paths start from.
+
+    Raises:
+        InvalidData: There are none.
+    """
+    if "://" in source.path:
+        reason = f"source `{source.name}`: {source.path} is an address, not a path"
+        raise InvalidData(reason, "give a file or a glob of files of this machine")
+    pattern = _in_package(source) if source.path.startswith(PACKAGE) else str(root / source.path)
+    paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    found = sorted(path for path in paths if Path(path).is_file())
+    if not found:
+        reason = f"source `{source.name}`: there is no file {source.path}"
+        raise InvalidData(reason, _nearest(Path(pattern), root))
+    return found
+
+
+def _in_package(source: Source) -> str:
+    """The path of a file in an installed package; the package is not imported."""
+    package, _, inside = source.path.removeprefix(PACKAGE).partition("/")
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        reason = f"source `{source.name}`: the Python package `{package}` is not installed"
+        raise InvalidData(reason, "install it, or name another path")
+    if ".." in PurePosixPath(inside).parts:
+        reason = f"source `{source.name}`: {source.path} leaves its package"
+        raise InvalidData(reason, "name a file of the package")
+    return str(Path(found.submodule_search_locations[0]) / inside)
+
+
+def _nearest(pattern: Path, root: Path) -> str:
+    """What there is instead, as far down as folders exist."""
+    folder = pattern
+    while not folder.is_dir():
+        folder = folder.parent
+    names = sorted(path.name for path in folder.iterdir())[:5]
+    shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    return f"{shown} holds {', '.join(names) or 'nothing'}; relative paths start at the project's folder"
+
+
+def source_select(source: Source, files: Sequence[str]) -> str:
+    """A SELECT of a source's declared columns.
+
+    Raises:
+        InvalidData: A file has not the columns that the source declares.
+    """
+    _check_names(source)
+    return _parquet_select(source, files) if source.format == "parquet" else _csv_select(source, files)
+
+
+def partition_select(rows: PartitionRows) -> str:
+    """A SELECT of the rows of published partitions."""
+    return " UNION ALL BY NAME ".join(_group_select(group) for group in rows.groups)
+
+
+def _group_select(group: FileRows) -> str:
+    select = f"SELECT * FROM read_parquet({_list(group.files)})"
+    if not group.ranges:
+        return select
+    column = identifier(group.column)
+    ranges = (
+        f"({column} >= TIMESTAMPTZ {text(low)} AND {column} < TIMESTAMPTZ {text(high)})" for low, high in group.ranges
+    )
+    return f"{select} WHERE {' OR '.join(ranges)}"
+
+
+def _check_names(source: Source) -> None:
+    """Names that differ in case alone are one name to SQL."""
+    seen: dict[str, str] = {}
+    for column in source.columns:
+        other = seen.setdefault(column.lower(), column)
+        if other != column:
+            reason = f"source `{source.name}`: the columns `{other}` and `{column}` are the same name to SQL"
+            raise InvalidData(reason, "rename one of them in the data")
+        if column.startswith("__"):
+            reason = f"source `{source.name}`: the column `{column}` begins with two underscores"
+            raise InvalidData(reason, "such names are Modelyard's own; leave it out, or rename it in the data")
+
+
+# Parquet ------------------------------------------------------------------------------------------------------------
+
+
+def _parquet_select(source: Source, files: Sequence[str]) -> str:
+    """Files that store the columns in equal types are read together; a reader alone would go by the first file's."""
+    by_types: dict[tuple[str, ...], list[str]] = {}
+    for file in files:
+        by_types.setdefault(_stored_types(source, file), []).append(file)
+    selects = []
+    for types, group in by_types.items():
+        columns = ", ".join(_cast(source, column, kind) for column, kind in zip(source.columns, types, strict=True))
+        selects.append(f"SELECT {columns} FROM read_parquet({_list(group)}, hive_partitioning = false)")
+    return " UNION ALL ".join(selects)
+
+
+def _stored_types(source: Source, file: str) -> tuple[str, ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(file)
+    except pa.ArrowInvalid as error:
+        reason = f"source `{source.name}`: {file} is not a Parquet file: {error}"
+        raise InvalidData(reason, "compare `format` with the file") from error
+    _check_columns(source, schema.names, file)
+    return tuple(str(schema.field(column).type) for column in source.columns)
+
+
+def _cast(source: Source, column: str, stored: str) -> str:
+    """A column in its declared type. What would be rounded, or is no such value, is an error that names its place."""
+    kind = source.columns[column]
+    name = identifier(column)
+    cast = f"CAST({name} AS {TYPES[kind]})"
+    if kind == "integer" and stored.startswith(_FLOATING):
+        fits = f"{name} = trunc({name})"
+    elif kind != "string" and "string" in stored:
+        fits = f"TRY_CAST({name} AS {TYPES[kind]}) IS NOT NULL"
+    else:
+        return f"{cast} AS {name}"
+    wrong = text(f"source `{source.name}`: `{column}` is declared as {kind} and holds ")
+    broken = f"error({wrong} || {name} || ' in ' || filename)"
+    return f"CASE WHEN {name} IS NULL OR {fits} THEN {cast} ELSE {broken} END AS {name}"
+
+
+# CSV ----------------------------------------------------------------------------------------------------------------
+
+
+def _csv_select(source: Source, files: Sequence[str]) -> str:
+    """Files with equal headers are read together."""
+    by_header: dict[tuple[str, ...], list[str]] = {}
+    for file in files:
+        by_header.setdefault(_header(source, file), []).append(file)
+    wanted = identifiers(source.columns)
+    return " UNION ALL ".join(
+        f"SELECT {wanted} FROM {_read_csv(source, header, group)}" for header, group in by_header.items()
+    )
+
+
+def _read_csv(source: Source, header: Sequence[str], files: Sequence[str]) -> str:
+    layout = source.csv
+    kinds = (f"{text(name)}: {text(TYPES[source.columns.get(name, 'string')])}" for name in header)
+    options = {
+        "columns": f"{{{', '.join(kinds)}}}",
+        "auto_detect": "false",
+        "header": str(layout is None or layout.header).lower(),
+        "skip": str(layout.skip if layout else 0),
+        "delim": text(layout.delimiter if layout else ","),
+        "quote": text('"'),
+        "escape": text('"'),
+        "nullstr": text(""),
+    }
+    return f"read_csv({_list(files)}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
+
+
+def _header(source: Source, file: str) -> tuple[str, ...]:
+    """A name for each of a file's columns, in order; those that the source does not declare get one of ours."""
+    if source.csv is not None and not source.csv.header:
+        return tuple(source.columns)
+    names = _first_line(source, file)
+    _check_columns(source, names, file)
+    for column in source.columns:
+        if names.count(column) > 1:
+            reason = f"source `{source.name}`: {file} has several columns `{column}`"
+            raise InvalidData(reason, "rename all but one of them in the data")
+    return tuple(name if name in source.columns else f"__{number}" for number, name in enumerate(names))
+
+
+def _first_line(source: Source, file: str) -> list[str]:
+    opener = gzip.open if file.endswith(".gz") else open
+    layout = source.csv
+    try:
+        with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
+            for _ in range(layout.skip if layout else 0):
+                next(lines, None)
+            return next(csv.reader(lines, delimiter=layout.delimiter if layout else ","), [])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = f"source `{source.name}`: {file} is not a CSV file: {error}"
+        raise InvalidData(reason, "compare `format` and `csv` with the file") from error
+
+
+def _check_columns(source: Source, there: Iterable[str], file: str) -> None:
+    names = list(there)
+    for column in source.columns:
+        if column not in names:
+            near = difflib.get_close_matches(column, names, n=3)
+            hint = (
+                f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"it has {', '.join(names)}"
+            )
+            reason = f"source `{source.name}`: {file} has no column `{column}`"
+            raise InvalidData(reason, hint)
+
+
+def _list(files: Sequence[str]) -> str:
+    return f"[{', '.join(text(file) for file in files)}]"
