@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from modelyard.config.examples import example, snake_case
 from modelyard.config.kinds import KINDS
+from modelyard.config.problems import near_miss
+from modelyard.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from modelyard.config.problems import FieldPath
 
@@ -54,7 +59,7 @@ def kind_schema(kind: str) -> Schema:
 
 def editor_schema(kind: str) -> Schema:
     """The schema of a kind's documents as people write them: `${name}` may stand wherever a scalar may."""
-    schema = kind_schema(kind)
+    schema = {**kind_schema(kind), "examples": [example(kind)]}
     if kind == "Project":
         return schema  # it declares the variables, and uses none
     opened: Schema = _with_insertions(schema)
@@ -63,14 +68,45 @@ def editor_schema(kind: str) -> Schema:
 
 def schema_file(kind: str) -> str:
     """The name of a kind's schema file: `feature_set.json` for FeatureSet."""
-    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in kind)
-    return f"{words.removeprefix('_')}.json"
+    return f"{snake_case(kind)}.json"
 
 
 def schemas_by_file() -> dict[str, str]:
     """The text of every schema file, by its name."""
     schemas = {schema_file(kind): editor_schema(kind) for kind in KINDS} | {ANY_KIND: _any_kind()}
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+
+
+def schema_text(kind: str | None) -> str:
+    """The text of a kind's schema file, or of the one for any kind.
+
+    Args:
+        kind: The kind, in any case; None for any.
+
+    Raises:
+        UsageError: There is no such kind.
+    """
+    if kind is None:
+        return schemas_by_file()[ANY_KIND]
+    known = {name.lower(): name for name in KINDS}
+    if kind.lower() not in known:
+        reason = f"there is no kind `{kind}`"
+        raise UsageError(reason, near_miss(kind, KINDS, what="the kinds are"))
+    return schemas_by_file()[schema_file(known[kind.lower()])]
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write every schema file into a folder, each whole or not at all; files of other names stay.
+
+    Args:
+        folder: The folder; made where it is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in schemas_by_file().items():
+        unfinished = folder / f".{name}.{os.getpid()}.tmp"
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(folder / name)
+    return [folder / name for name in schemas_by_file()]
 
 
 def _any_kind() -> Schema:
@@ -124,6 +160,25 @@ def forms(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[Schema]
         yield from forms({**branch, **shared}, definitions)
 
 
+def inner_schemas(found: Iterable[Schema], name: str, definitions: Mapping[str, Schema]) -> list[Schema]:
+    """What may stand under a key of some schemas; those of lists are looked for in their items.
+
+    Args:
+        found: The schemas.
+        name: The key.
+        definitions: What their references name.
+    """
+    inner: list[Schema] = []
+    for schema in found:
+        for form in forms(schema, definitions):
+            inner += (
+                inner_schemas([form["items"]], name, definitions)
+                if "items" in form
+                else _step_into(form, name, definitions)
+            )
+    return inner
+
+
 def _step_into(schema: Schema, step: str | int, definitions: Mapping[str, Schema]) -> Iterator[Schema]:
     for form in forms(schema, definitions):
         if isinstance(step, int):
@@ -150,6 +205,8 @@ def _tidy(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     tidied = {key: _tidy_key(key, value) for key, value in schema.items() if not _is_noise(key, value)}
+    if tidied.get("default") == {}:
+        del tidied["default"]
     if "patternProperties" in tidied:
         tidied["additionalProperties"] = False
     branches = [branch for branch in tidied.pop("anyOf", ()) if branch != {"type": "null"}]
@@ -166,7 +223,7 @@ def _tidy_key(key: str, value: Any) -> Any:
     if key == "description":
         return " ".join(value.split())
     if key == "default" and isinstance(value, dict):
-        return {name: item for name, item in value.items() if item is not None}
+        return {name: item for name, item in value.items() if item not in (None, [])}
     return value if key in _VERBATIM else _tidy(value)
 
 

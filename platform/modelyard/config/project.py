@@ -39,18 +39,20 @@ class LoadedProject:
         """The project's name."""
         return self.document.name
 
-    def select(self, path: Path) -> frozenset[tuple[str, str]]:
-        """The models and feature sets that a path narrows the project to.
+    def narrowed_to(self, path: Path | None) -> frozenset[tuple[str, str]] | None:
+        """The models and feature sets that a path narrows the project to; None where it is the whole project.
 
         Those whose documents lie there, and those that use a source or an architecture that lies there.
 
         Args:
-            path: A folder or a file.
+            path: A folder or a file; the project's folder is the whole project, as is none.
 
         Raises:
             NotFound: No document lies there.
         """
-        here = path.resolve()
+        here = path.resolve() if path else self.root.resolve()
+        if self.root.resolve().is_relative_to(here):
+            return None
         below = {key for key, file in self.origins.items() if file.resolve().is_relative_to(here)}
         if not below:
             reason = f"no document of the project `{self.name}` lies in `{path}`"
