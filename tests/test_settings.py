@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modelyard.errors import UsageError
 from modelyard.settings import read_settings
 from modelyard.wiring import open_registry_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_without_a_variable_state_lies_in_the_project(tmp_path: Path) -> None:

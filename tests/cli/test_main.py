@@ -71,13 +71,24 @@ def test_every_command_takes_json_and_says_what_it_does() -> None:
 
 def test_a_closed_pipe_is_no_error_to_talk_about() -> None:
     program = f"{sys.executable} -m modelyard.cli.main --help | true"
-    result = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=False)
+    result = subprocess.run(["/bin/sh", "-c", program], capture_output=True, text=True, check=False)
 
     assert "Traceback" not in result.stderr
 
 
 def test_help_loads_nothing_heavy() -> None:
-    heavy = "duckdb lightgbm numpy pandas pyarrow pydantic rich.console sklearn sqlglot xgboost".split()
+    heavy = [
+        "duckdb",
+        "lightgbm",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pydantic",
+        "rich.console",
+        "sklearn",
+        "sqlglot",
+        "xgboost",
+    ]
     program = (
         "import sys, modelyard.cli.main as m\n"
         "m.run(['--help'])\n"
