@@ -37,13 +37,15 @@ class Ingredients:
     packages: Mapping[str, str] = field(default_factory=dict)
     """The project's own modules → the packages that they were imported as."""
 
-    def fillings(self, *, is_leaf: bool) -> dict[str, Any]:
+    def fillings(self, made: type[Any], *, is_leaf: bool) -> dict[str, Any]:
         """Arguments and the values that they get where the config leaves them unset.
 
         Args:
+            made: The class.
             is_leaf: Whether the object holds no other estimator. One that does would start processes of its own.
         """
-        threads = {"n_jobs": self.threads} if is_leaf else {}
+        is_one_anyway = self.threads == 1 and made.__module__.startswith("sklearn.")
+        threads = {"n_jobs": self.threads} if is_leaf and not is_one_anyway else {}
         return {
             "random_state": self.seed,
             "seed": self.seed,
@@ -187,7 +189,7 @@ def _filled(
     if not hasattr(made, "get_params"):
         return dict(given)  # no estimator: a splitter, a kernel; a seed would contradict its defaults
     is_leaf = not any(_holds_object(value) for value in given.values())
-    fillings = ingredients.fillings(is_leaf=is_leaf)
+    fillings = ingredients.fillings(made, is_leaf=is_leaf)
     return {**{name: value for name, value in fillings.items() if name in parameters}, **given}
 
 

@@ -55,10 +55,10 @@ SKLEARN = AllowedModule(
     extra="sklearn",
     trusted=(
         *_within("collections", "OrderedDict"),
+        *_within("functools", "partial"),  # of functions that are listed, too
         *_within("numpy", "dtype", "mean"),
         *_within("scipy.interpolate._bsplines", "BSpline"),
         *_within("scipy._lib.array_api_compat.numpy._aliases", "asarray"),  # how a BSpline makes its arrays
-        *_within("scipy.sparse._csr", "csr_array", "csr_matrix"),
         *_within("sklearn._loss.loss", "HalfTweedieLoss", "HalfTweedieLossIdentity"),
         *_within("sklearn.calibration", "_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
         *_within("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
@@ -66,7 +66,6 @@ SKLEARN = AllowedModule(
         *_within("sklearn.gaussian_process._gpc", "_BinaryGaussianProcessClassifierLaplace"),
         *_within("sklearn.gaussian_process.kernels", *KERNELS),
         *_within("sklearn.metrics._classification", "balanced_accuracy_score"),
-        *_within("sklearn.metrics._dist_metrics", "EuclideanDistance64", "ManhattanDistance64", "MinkowskiDistance64"),
         *_within("sklearn.metrics._scorer", "_CurveScorer", "_Scorer"),
         *_within("sklearn.model_selection._split", "KFold", "StratifiedKFold"),
         *_within("sklearn.multiclass", "_ConstantPredictor"),
@@ -74,6 +73,7 @@ SKLEARN = AllowedModule(
         *_within("sklearn.tree._tree", "Tree"),
         *_within("sklearn.utils._bunch", "Bunch"),
         *_within("sklearn.utils._metadata_requests", "MetadataRequest", "MethodMetadataRequest"),
+        *_within("sklearn.utils.validation", "check_array"),
     ),
 )
 

@@ -57,5 +57,9 @@ class Task(BaseModel):
     """What each column of the training set is."""
     registry: str
     """The registry's address."""
+    actor: str = "training"
+    """Who is named in the history of a registry on this machine."""
+    bundles: dict[str, str] = {}
+    """Where the zips of the project's own modules are, by module."""
     register_version: bool = True
     """Whether a version is registered when the gates are met."""

@@ -1,0 +1,162 @@
+"""`python -m modelyard.training.entrypoint TASK.json`: one training run, in a process of its own, here or in a pod.
+
+It reads the training set, fits, evaluates, checks the gates, stores the model and registers the version. If it dies
+anywhere, no version is seen: what was claimed and not completed is swept, and another try registers under the same key.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelyard.config.bundles import bundle_name
+from modelyard.registry.records import Artifact, Pins, VersionClaim
+from modelyard.training.bundles import import_bundle
+from modelyard.training.job import Outcome, run_job, tell
+from modelyard.training.spec import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.registry.records import Estimate, ModelVersion
+    from modelyard.registry.registry import Registry
+    from modelyard.training.rows import Rows
+    from modelyard.training.storage.stored import StoredModel
+    from modelyard.training.trainer import Judged
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the task in a file.
+
+    Args:
+        arguments: The file.
+
+    Returns:
+        0 done, 65 failed for good, 75 to be tried again.
+    """
+    file = Path(arguments[0])
+    return run_job(lambda: _run(file), file.parent)
+
+
+def _run(file: Path) -> Outcome:
+    from modelyard.wiring import open_registry_at
+
+    task = Task.model_validate_json(file.read_bytes())
+    return run_task(task, open_registry_at(task.registry, actor=task.actor), file.parent)
+
+
+def run_task(task: Task, registry: Registry, folder: Path) -> Outcome:
+    """Train, judge and register.
+
+    Args:
+        task: What to do.
+        registry: Where the live version comes from and the new one goes.
+        folder: A folder of this run's own.
+
+    Raises:
+        ModelyardError: It can't be done; the class says whether trying again can help.
+    """
+    made = _made_before(task, registry)
+    if made is not None:
+        return Outcome(ok=True, version=made.number, metrics=made.metrics)
+    tell("loading libraries", 0.0)
+    from modelyard.training.rows import read_rows
+    from modelyard.training.trainer import check_gates, train
+
+    packages = {
+        module: import_bundle(Path(task.bundles[module]).read_bytes(), pinned) for module, pinned in _pinned(task)
+    }
+    rows = read_rows(task)
+    tell(f"read {len(rows.label):,} rows", 0.1)
+    definition = task.spec.definition
+    judged = train(definition, rows, {bundle_name(module): package for module, package in packages.items()}, tell)
+    missed = check_gates(definition, rows, judged, lambda: _live(task, registry, folder / "cache"))
+    if missed:
+        reason = f"not registered: {'; '.join(missed)}"
+        return Outcome(ok=False, permanent=True, reason=reason, metrics=judged.metrics)
+    if not task.register_version:
+        return Outcome(ok=True, metrics=judged.metrics)
+    tell("storing", 0.85)
+    version = _register(task, registry, _files(task, rows, judged, packages), judged.metrics, folder / "version")
+    tell(f"registered version {version.number}", 1.0)
+    return Outcome(ok=True, version=version.number, metrics=judged.metrics)
+
+
+def _made_before(task: Task, registry: Registry) -> ModelVersion | None:
+    """The version of this very run, where a try before this one got as far as that, or one beside it was faster."""
+    if not task.register_version:
+        return None
+    found = registry.find_version(task.spec.definition.name, task.spec.request)
+    return found if found is not None and found.run == task.run else None
+
+
+def _pinned(task: Task) -> Sequence[tuple[str, str]]:
+    return list(task.spec.definition.bundles.items())
+
+
+def _live(task: Task, registry: Registry, cache: Path) -> StoredModel | None:
+    from modelyard.training.storage.stored import load_version
+
+    name = task.spec.definition.name
+    live = registry.live(name, datetime.now(UTC))
+    # A training process may import project code: it holds nothing but its own data.
+    return None if live is None else load_version(registry, name, live.number, cache, allow_bundles=True)
+
+
+def _files(task: Task, rows: Rows, judged: Judged, packages: Mapping[str, str]) -> dict[str, bytes]:
+    from modelyard.training.storage.stored import store
+    from modelyard.training.trainer import predictions_table
+
+    bundles = {module: Path(file).read_bytes() for module, file in task.bundles.items() if module in packages}
+    golden_from = rows.table.take(judged.held_out.positions)
+    files = store(judged.model, golden_from, packages, bundles)
+    files["held_out.parquet"] = _parquet(predictions_table(rows, judged.held_out))
+    if judged.out_of_fold is not None and judged.out_of_fold is not judged.held_out:
+        files["out_of_fold.parquet"] = _parquet(predictions_table(rows, judged.out_of_fold))
+    return files
+
+
+def _parquet(table: Any) -> bytes:
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _register(
+    task: Task, registry: Registry, files: Mapping[str, bytes], metrics: dict[str, Estimate], folder: Path
+) -> ModelVersion:
+    from modelyard.canonical import file_digest
+    from modelyard.registry.transfer import register_version
+
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    spec = task.spec
+    claim = VersionClaim(
+        model=spec.definition.name,
+        key=task.run,
+        run=task.run,
+        request=spec.request,
+        attempt=int(task.run.rpartition("-")[2]),
+        pins=Pins(
+            config=spec.config,
+            code=spec.code,
+            environment=spec.environment,
+            training_set=task.training_set,
+            feature_sets=spec.feature_sets,
+        ),
+        metrics=metrics,
+        artifacts=tuple(
+            Artifact(path=name, size=len(content), sha256=file_digest(folder / name)) for name, content in files.items()
+        ),
+    )
+    return register_version(registry, claim, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""What a job's process leaves behind: lines of progress while it works, one outcome as its last act, an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from modelyard.errors import ModelyardError
+from modelyard.registry.files import writing_whole
+from modelyard.registry.records import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OUTCOME = "outcome.json"
+"""Beside the task's file."""
+
+EXIT_PERMANENT = 65
+EXIT_TRANSIENT = 75
+
+
+class Outcome(BaseModel):
+    """How a job ended."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    ok: bool
+    reason: str = ""
+    """Why not, in words."""
+    permanent: bool = False
+    """Whether trying again can't help."""
+    version: int | None = None
+    """The version that it registered."""
+    metrics: dict[str, Estimate] = {}
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code: 0, 65 for what fails again, 75 for what may work later."""
+        if self.ok:
+            return 0
+        return EXIT_PERMANENT if self.permanent else EXIT_TRANSIENT
+
+
+def tell(what: str, part: float) -> None:
+    """Print a line of progress.
+
+    Args:
+        what: What is being done.
+        part: How much is done, from 0 to 1.
+    """
+    sys.stdout.write(f"progress {part:.2f} {what}\n")
+    sys.stdout.flush()
+
+
+def run_job(work: Callable[[], Outcome], folder: Path) -> int:
+    """Do a job's work and leave its outcome behind, whatever happens short of a kill.
+
+    A process that dies before the outcome is written leaves none, and is started again.
+
+    Args:
+        work: The work.
+        folder: Where the outcome goes.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        outcome = work()
+    except ModelyardError as error:
+        outcome = Outcome(ok=False, reason=str(error), permanent=not error.transient)
+    except OSError as error:
+        traceback.print_exc()
+        outcome = Outcome(ok=False, reason=f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a job says how it ended, and a mistake in the code is made again
+        traceback.print_exc()
+        outcome = Outcome(ok=False, reason=f"{type(error).__name__}: {error}", permanent=True)
+    if outcome.reason:
+        sys.stdout.write(f"{outcome.reason}\n")
+    with writing_whole(folder / OUTCOME) as file:
+        file.write(outcome.model_dump_json().encode())
+    return outcome.exit_code
