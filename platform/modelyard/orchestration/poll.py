@@ -1,0 +1,162 @@
+"""Keeping spec files current with the registry.
+
+A poll looks at the models that changed since the last one, by the registry's change cursor. A cursor alone misses what
+was damaged here, or lost there, so now and then every model is looked at. Plans are functions of what the registry
+says, so polling again changes nothing, and a poll that died is mended by the next.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from modelyard.errors import IntegrityError, NotFound
+from modelyard.orchestration.plan import ARCHIVED, DagPlan, NoDag, plan_dag
+from modelyard.orchestration.poll_state import PollState, read_state, write_state
+from modelyard.orchestration.specs import read_spec, remove_spec, remove_temporary, spec_path, spec_paths, write_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from modelyard.registry.records import ModelRecord
+    from modelyard.registry.registry import Registry
+
+FULL_EVERY: Final = timedelta(hours=1)
+"""How long a damaged or lost spec stays so at most: looking at 1,000 models takes seconds, so hourly costs nothing."""
+
+PAGE: Final = 100
+"""Records asked for at a time."""
+
+
+@dataclass(frozen=True)
+class PollResult:
+    """What a poll did."""
+
+    cursor: int
+    """The position in the registry's changes up to which specs are current."""
+    full: bool
+    """Whether every model was looked at, and not only what changed."""
+    written: tuple[str, ...] = ()
+    """The models whose spec was written."""
+    removed: tuple[str, ...] = ()
+    """The models whose spec was removed."""
+    unchanged: int = 0
+    """How many models were looked at and found current."""
+
+
+def poll(
+    registry: Registry,
+    folder: Path,
+    *,
+    full: bool = False,
+    now: datetime | None = None,
+    advance: Callable[[float], None] = lambda done: None,  # noqa: ARG005 - whoever does not watch
+) -> PollResult:
+    """Make the spec files say what the registry says.
+
+    One poller works at a time; another one waits for it. If the registry can't answer, the specs stay as they are, and
+    so they do if the process dies: each file is replaced whole.
+
+    Args:
+        registry: The registry.
+        folder: The folder of specs; made if absent.
+        full: Look at every model, whatever changed.
+        now: The time, for tests.
+        advance: Told how many models were looked at so far.
+
+    Raises:
+        Unavailable: The registry can't answer now.
+    """
+    now = now or datetime.now(UTC)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_poller(folder):
+        state = read_state(folder)
+        cursor, names = _changes(registry, state.cursor)
+        full = full or _full_is_due(state, now)
+        models = _all_models(registry) if full else (registry.model(name) for name in names)
+        plans: dict[str, DagPlan | NoDag] = {}
+        touched = []
+        for done, model in enumerate(models, start=1):
+            plan = plans[model.name] = _plan(registry, folder, model)
+            if write_spec(folder, plan) if isinstance(plan, DagPlan) else remove_spec(folder, model.name):
+                touched.append(model.name)
+            advance(done)
+        strays = _remove_strays(folder, plans) if full else []
+        without = {} if full else {name: why for name, why in state.without.items() if name not in plans}
+        without |= {name: plan.reason for name, plan in plans.items() if isinstance(plan, NoDag) and plan != ARCHIVED}
+        write_state(folder, PollState(cursor, now, now if full else state.reconciled_at, without))
+    return PollResult(
+        cursor=cursor,
+        full=full,
+        written=tuple(name for name in touched if isinstance(plans[name], DagPlan)),
+        removed=(*(name for name in touched if isinstance(plans[name], NoDag)), *strays),
+        unchanged=len(plans) - len(touched),
+    )
+
+
+def _plan(registry: Registry, folder: Path, model: ModelRecord) -> DagPlan | NoDag:
+    known = _known_feature_sets(folder, model.name)
+
+    def feature_sets_of(number: int) -> Mapping[str, int]:
+        if number in known:
+            return known[number]
+        return {pin.name: pin.version for pin in registry.version(model.name, number).pins.feature_sets}
+
+    return plan_dag(model, registry.promotions(model.name), feature_sets_of)
+
+
+def _known_feature_sets(folder: Path, model: str) -> Mapping[int, Mapping[str, int]]:
+    # What a version pins never changes, so what the spec has of it need not be asked again.
+    try:
+        return read_spec(spec_path(folder, model)).feature_sets
+    except (NotFound, IntegrityError):
+        return {}
+
+
+def _changes(registry: Registry, cursor: int) -> tuple[int, list[str]]:
+    """The cursor's new position, and the models that something happened to since the old one."""
+    # Asking for the last event again shows whether this is still the registry that it came from: one restored from a
+    # backup may have gone back, and everything in it counts as changed.
+    events = registry.changes(after=max(cursor - 1, 0), limit=PAGE)
+    if cursor and (not events or events[0].sequence != cursor):
+        cursor, events = 0, registry.changes(after=0, limit=PAGE)
+    names = set()
+    while events:
+        names |= {event.subject.removeprefix("model:") for event in events if event.subject.startswith("model:")}
+        cursor = events[-1].sequence
+        events = registry.changes(after=cursor, limit=PAGE)
+    return cursor, sorted(names)
+
+
+def _full_is_due(state: PollState, now: datetime) -> bool:
+    # A time in the future is from a clock that was wrong.
+    return state.reconciled_at is None or not timedelta() <= now - state.reconciled_at < FULL_EVERY
+
+
+def _all_models(registry: Registry) -> Iterator[ModelRecord]:
+    page = registry.models(limit=PAGE)
+    yield from page.items
+    while page.next:
+        page = registry.models(page=page.next, limit=PAGE)
+        yield from page.items
+
+
+def _remove_strays(folder: Path, plans: Mapping[str, DagPlan | NoDag]) -> list[str]:
+    """Remove the spec files that belong to no model, and what dead pollers left."""
+    strays = [path for path in spec_paths(folder) if path != spec_path(folder, path.stem) or path.stem not in plans]
+    for path in strays:
+        path.unlink()
+    remove_temporary(folder)
+    return [path.stem for path in strays]
+
+
+@contextmanager
+def _only_poller(folder: Path) -> Iterator[None]:
+    # Two at once could leave the older one's plan in place of the newer one's, with the newer one's cursor.
+    with (folder / ".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield
