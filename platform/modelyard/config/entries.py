@@ -112,7 +112,7 @@ class EntryReader:
                 return None
             value = substitute(value, names)
         filled = {field: self._defaults[field] for field in DEFAULTED.get(kind, ()) if self._defaults.get(field)}
-        document = validate(kind, {**filled, **value}, raw.node)
+        document = validate(kind, {**filled, **value}, raw)
         if isinstance(document, list):
             self._intake.report(raw, document)
             return None

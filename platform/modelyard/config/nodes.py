@@ -1,11 +1,16 @@
-"""A YAML document as read: plain values, and where each of them stands."""
+"""A YAML document as read, and where each of its values stands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs hide it; libyaml's parser is its own door
+from yaml.events import MappingEndEvent, MappingStartEvent, SequenceEndEvent, SequenceStartEvent
+
 from modelyard.config.problems import Problem, field_name
+from modelyard.config.yaml_values import GREATEST_DEPTH, skip_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,11 +28,9 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """A value with its place, and those of what it holds."""
+    """The place of a value, and those of what it holds."""
 
     place: Place
-    value: Any
-    """The plain value: a dict, a list, text, a number, a truth value, a date or None."""
     text: str = ""
     """A scalar as written, without its quotes."""
     keys: dict[str, Place] | None = None
@@ -49,16 +52,24 @@ class RawDocument:
     """One document of a file, before anyone asks what it means."""
 
     file: Path
-    node: Node
+    value: Any
+    """Its plain values: dicts, lists, text, numbers, truth values, dates, None."""
+    text: str
+    """Its text, for the places of what is wrong in it."""
+    first_line: int
+    """How many lines stand above the text in its file."""
     sound: bool
     """Whether it was read without a problem."""
-    inserts: bool
-    """Whether `${` occurs in it, so that something may have to be inserted."""
 
     @property
-    def value(self) -> Any:
-        """The plain value of the whole document."""
-        return self.node.value
+    def inserts(self) -> bool:
+        """Whether something may have to be inserted into it."""
+        return "${" in self.text
+
+    @cached_property
+    def node(self) -> Node:
+        """The places of its values, read again from its text."""
+        return read_nodes(self.text, self.first_line)
 
     def problem(self, finding: Finding) -> Problem:
         """A finding at its place: that of its path, or of the nearest part above it that was written."""
@@ -68,6 +79,56 @@ class RawDocument:
     def problems(self, findings: Iterable[Finding]) -> Iterator[Problem]:
         """Findings at their places."""
         return map(self.problem, findings)
+
+
+def read_nodes(text: str, first_line: int) -> Node:
+    """The places of the values of a text with one document, which was read before.
+
+    Args:
+        text: The document's text.
+        first_line: How many lines stand above it in its file.
+    """
+    parser = CParser(text)
+    for _ in ("the stream's start", "the document's start"):
+        parser.get_event()
+    return _NodeReader(parser, first_line).read(parser.get_event(), 0)
+
+
+class _NodeReader:
+    """Makes nodes of a parser's events."""
+
+    def __init__(self, parser: Any, first_line: int) -> None:
+        self._parser = parser
+        self._first_line = first_line
+
+    def read(self, event: Any, depth: int) -> Node:
+        """The node of a value whose first event was just read."""
+        mark = event.start_mark
+        node = Node(Place(mark.line + self._first_line + 1, mark.column + 1), getattr(event, "value", ""))
+        is_mapping, is_list = isinstance(event, MappingStartEvent), isinstance(event, SequenceStartEvent)
+        if (is_mapping or is_list) and depth >= GREATEST_DEPTH:
+            skip_collection(self._parser)
+        elif is_mapping:
+            self._read_mapping(node, depth)
+        elif is_list:
+            self._read_list(node, depth)
+        return node
+
+    def _read_mapping(self, node: Node, depth: int) -> None:
+        node.keys = {}
+        children: dict[str, Node] = {}
+        while not isinstance(event := self._parser.get_event(), MappingEndEvent):
+            key = self.read(event, depth + 1)
+            value = self.read(self._parser.get_event(), depth + 1)
+            node.keys.setdefault(key.text, key.place)
+            children.setdefault(key.text, value)
+        node.children = children
+
+    def _read_list(self, node: Node, depth: int) -> None:
+        children = []
+        while not isinstance(event := self._parser.get_event(), SequenceEndEvent):
+            children.append(self.read(event, depth + 1))
+        node.children = children
 
 
 def locate(root: Node, path: FieldPath) -> tuple[Place, Node]:

@@ -63,7 +63,7 @@ def read_project(intake: Intake, environment: str, process: Mapping[str, str]) -
 
 def _as_far_as_right(intake: Intake, raw: RawDocument) -> tuple[Project, set[str | int]]:
     """The document without the fields that have problems, and those fields."""
-    document = validate(Project, raw.value, raw.node)
+    document = validate(Project, raw.value, raw)
     if isinstance(document, Project):
         return document, set()
     intake.report(raw, document)

@@ -29,11 +29,12 @@ def scalar_names(sql: str) -> SqlNames:
     tree = trees[0] if len(trees) == 1 else None
     if not isinstance(tree, exp.Condition | exp.Alias):
         return SqlNames(error="it is not one expression")
-    if isinstance(tree, exp.Alias) or tree.find(exp.Query):
+    found = list(tree.find_all(exp.Column, exp.Query, exp.Alias, exp.AggFunc, exp.Window))
+    if any(isinstance(node, exp.Query | exp.Alias) for node in found):
         return SqlNames(error="it must be one expression, without SELECT and AS")
-    if tree.find(exp.AggFunc, exp.Window):
+    if any(isinstance(node, exp.AggFunc | exp.Window) for node in found):
         return SqlNames(error="it is about one row, so nothing can be aggregated in it")
-    columns = (".".join(part.name for part in column.parts) for column in tree.find_all(exp.Column))
+    columns = (".".join(part.name for part in node.parts) for node in found if isinstance(node, exp.Column))
     return SqlNames(tuple(dict.fromkeys(columns)))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from modelyard.config.kinds import Document
-    from modelyard.config.nodes import Node
+    from modelyard.config.nodes import Node, RawDocument
 
 D = TypeVar("D", bound="Document")
 
@@ -47,19 +47,19 @@ class Complaint(NamedTuple):
     """Whether the key is wrong, rather than its value."""
 
 
-def validate(kind: type[D], value: Any, root: Node) -> D | list[Finding]:
+def validate(kind: type[D], value: Any, raw: RawDocument) -> D | list[Finding]:
     """A document of a kind, or all that is wrong with it.
 
     Args:
         kind: The kind's class.
         value: The document's plain values, everything inserted.
-        root: The document as read: it tells keys from what pydantic adds to a path.
+        raw: The document as read: it tells keys from what pydantic adds to a path.
     """
     try:
         return kind.model_validate(value)
     except ValidationError as error:
         name = next(name for name, known in KINDS.items() if known is kind)
-        return list(_findings(name, error, root))
+        return list(_findings(name, error, raw.node))
 
 
 def _findings(kind: str, error: ValidationError, root: Node) -> Iterator[Finding]:
