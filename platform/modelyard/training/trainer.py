@@ -130,20 +130,23 @@ def check_gates(
 def predictions_table(rows: Rows, found: OutOfFold) -> Any:
     """Predictions beside what they are about, as an Arrow table.
 
-    Its columns are the row's number in the training set, the entity, the time, the label (as a number or a class
-    code), the weight, the fold, and `__prediction_0` on.
+    Its columns are the row's number in the training set, the entity and the time, where there are such, the label (as a
+    number or a class code), the weight, the fold, and `__prediction_0` on.
     """
     import pyarrow as pa
 
     keys = [name for name in (*rows.entity, rows.roles.get("time")) if name is not None]
-    table = rows.table.select(keys).take(found.positions).append_column("__row", pa.array(found.positions))
-    table = table.append_column("__label", pa.array(rows.label[found.positions]))
-    if rows.weight is not None:
-        table = table.append_column("__weight", pa.array(rows.weight[found.positions]))
-    table = table.append_column("__fold", pa.array(found.fold))
-    for index, column in enumerate(np.atleast_2d(found.predicted.T)):
-        table = table.append_column(f"__prediction_{index}", pa.array(column))
-    return table
+    kept = rows.table.select(keys).take(found.positions)
+    weight = {} if rows.weight is None else {"__weight": rows.weight[found.positions]}
+    predicted = {f"__prediction_{index}": column for index, column in enumerate(np.atleast_2d(found.predicted.T))}
+    return pa.table({
+        "__row": found.positions,
+        **{name: kept.column(name) for name in keys},
+        "__label": rows.label[found.positions],
+        **weight,
+        "__fold": found.fold,
+        **predicted,
+    })  # fmt: skip
 
 
 def _cross_validate(
