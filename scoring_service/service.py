@@ -1,0 +1,83 @@
+"""What the routes stand on, put together: live models, the thread that keeps them current, the threads that predict."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from modelyard.scoring.live import LiveModels
+from scoring_service.metrics import Metrics
+from scoring_service.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.registry.registry import Registry
+    from modelyard.scoring.runtime import Runtime
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one service takes on."""
+
+    body: int = 16 << 20
+    """The most bytes of a request's body."""
+    body_seconds: float = 30
+    """The longest that a body may take to arrive."""
+    threads: int = 2
+    """Requests that are worked on at the same time; there is no use in more than there are cores."""
+    queue: int = 64
+    """Requests that may wait; the next one is refused at once."""
+    refresh_seconds: float = 1
+    """Between two looks at the registry and the clock."""
+
+
+class Service:
+    """Scoring over HTTP, without the HTTP.
+
+    Args:
+        registry: Where promotions are recorded.
+        load: Loads a version.
+        limits: What it takes on.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        load: Callable[[str, int], Runtime],
+        limits: Limits,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.live: LiveModels[Runtime] = LiveModels(registry, load)
+        self.limits = limits
+        self.clock = clock
+        self.workers = Workers(limits.threads, limits.queue)
+        self.metrics = Metrics(self.live, self.workers)
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load what is live, and to follow it."""
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Finish the requests that are worked on, and end the threads."""
+        self._ended.set()
+        self.workers.close()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while True:
+            try:
+                self.live.refresh(self.clock())
+            except Exception:  # noqa: BLE001  # whatever is wrong now, what is loaded answers on, and the next look may do
+                _log.exception("refresh failed")
+            if self._ended.wait(self.limits.refresh_seconds):
+                return
