@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modelyard.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from modelyard.registry.records import Estimate
 
@@ -140,15 +140,19 @@ def check_number(number: int, what: str) -> int:
 
 
 def check_instant(instant: datetime, what: str) -> datetime:
-    """An instant with a timezone.
+    """An instant in UTC.
 
     Raises:
-        InvalidData: It has none.
+        InvalidData: It has no timezone, or lies beyond the years that can be told.
     """
     if instant.tzinfo is None:
         msg = f"{what} {instant.isoformat()} has no timezone"
         raise InvalidData(msg, "write it as 2026-01-31T00:00:00+03:00")
-    return instant
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        msg = f"{what} {instant.isoformat()} is beyond the years 1 to 9999"
+        raise InvalidData(msg) from error
 
 
 def check_metrics(metrics: Mapping[str, Estimate]) -> None:

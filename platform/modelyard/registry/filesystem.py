@@ -91,10 +91,10 @@ class FilesystemArtifacts:
         for folder, _, names in os.walk(self._path(prefix)):
             for name in names:
                 path = Path(folder, name)
-                with suppress(FileNotFoundError):  # it went while we looked
-                    status = path.stat()
-                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                    yield StoredFile(path.relative_to(self._root).as_posix(), status.st_size, modified)
+                key = path.relative_to(self._root).as_posix()
+                with suppress(FileNotFoundError, InvalidData):  # it went while we looked, or is none of ours
+                    status = self._path(key).stat()
+                    yield StoredFile(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def remove(self, key: str) -> None:
         path = self._path(key)

@@ -140,9 +140,8 @@ class HttpRegistry:
     def promote(
         self, model: str, number: int, *, live_from: datetime | None = None, reason: str = "", key: str | None = None
     ) -> Promotion:
-        if live_from is not None:
-            check_instant(live_from, "`live_from`")
-        body = Promote(version=number, live_from=live_from, reason=reason, key=_own(key))
+        start = None if live_from is None else check_instant(live_from, "`live_from`")
+        body = Promote(version=number, live_from=start, reason=reason, key=_own(key))
         return self._send(Promotion, "POST", f"{_model(model)}/promotions", body)
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:

@@ -108,15 +108,12 @@ def superseded(kind: PromotionKind, live_from: datetime, planned: Sequence[Promo
 
 
 def check_start(live_from: datetime, now: datetime) -> datetime:
-    """An instant at which a fact may begin, in UTC.
+    """An instant at which a fact may begin.
 
     Raises:
-        InvalidData: It has no timezone, or it is past.
+        InvalidData: It is past.
     """
-    if live_from.tzinfo is None:
-        msg = f"`live_from` {live_from.isoformat()} has no timezone"
-        raise InvalidData(msg, "write it as 2026-01-31T00:00:00+03:00")
     if live_from < now:
         msg = f"`live_from` {live_from.isoformat()} is past: it is {now.isoformat(timespec='seconds')}"
         raise InvalidData(msg, "what was live stays as it was; leave `live_from` out for the next midnight")
-    return live_from.astimezone(UTC)
+    return live_from

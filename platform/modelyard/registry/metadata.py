@@ -210,6 +210,9 @@ class MetadataStore(Protocol):
     def feature_sets(self, *, page: str | None, limit: int) -> Page[FeatureSetVersion]:
         """The version of each feature set that was registered last, by name."""
 
+    def feature_set_versions(self, name: str, *, page: str | None, limit: int) -> Page[FeatureSetVersion]:
+        """The versions of a feature set, the oldest first."""
+
     def add_feature_set(
         self,
         name: str,

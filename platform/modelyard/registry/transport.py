@@ -196,12 +196,11 @@ def _seconds(value: str) -> float:
 
 
 def _error_of(answer: httpx.Response) -> ModelyardError:
-    """The error that the service raised; without a problem in the body, the one that the status stands for."""
+    """The error that the service raised; one that it has no name for is what its status stands for."""
+    wrong = InvalidData if answer.status_code < _SERVER_ERROR else ModelyardError
+    kind = _BY_STATUS.get(answer.status_code, wrong)
     try:
         problem = Problem.model_validate_json(answer.content)
-        kind = PROBLEMS.get(problem.type.removeprefix(PREFIX), ModelyardError)
     except ValidationError:
-        wrong = InvalidData if answer.status_code < _SERVER_ERROR else ModelyardError
-        kind = _BY_STATUS.get(answer.status_code, wrong)
         return kind(f"{answer.request.url} answered {answer.status_code} {answer.reason_phrase}")
-    return kind(problem.detail, problem.hint)
+    return PROBLEMS.get(problem.type.removeprefix(PREFIX), kind)(problem.detail, problem.hint)

@@ -25,13 +25,13 @@ class PromotionRules(Rules):
     def promote(
         self, model: str, number: int, *, live_from: datetime | None = None, reason: str = "", key: str | None = None
     ) -> Promotion:
-        said = live_from and check_instant(live_from, "`live_from`").isoformat()
-        asked: list[object] = [PromotionKind.PROMOTE, number, said, reason]
+        said = None if live_from is None else check_instant(live_from, "`live_from`")
+        asked: list[object] = [PromotionKind.PROMOTE, number, said and said.isoformat(), reason]
         if answer := self._answered(model, key, asked):
             return answer
         record = self._promotable(model, reason)
         now = self._clock()
-        start = next_midnight(now, record.timezone) if live_from is None else check_start(live_from, now)
+        start = next_midnight(now, record.timezone) if said is None else check_start(said, now)
         return self._record(record, self._fact(record, PromotionKind.PROMOTE, number, start, reason), key, asked)
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:
@@ -117,8 +117,8 @@ class PromotionRules(Rules):
         raise Conflict(msg, "only a version whose bytes are there can be live")
 
     def live(self, model: str, at: datetime) -> ModelVersion | None:
-        check_instant(at, "the instant")
-        facts = self._metadata.effective_promotions(check_name(model), until=at, limit=1)
+        instant = check_instant(at, "the instant")
+        facts = self._metadata.effective_promotions(check_name(model), until=instant, limit=1)
         if not facts:
             self._known_model(model)
             return None

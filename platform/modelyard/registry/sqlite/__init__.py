@@ -6,6 +6,8 @@ patterns, documented in `modelyard.registry.metadata`.
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from modelyard.registry.sqlite.database import BUSY_TIMEOUT, Database
@@ -18,6 +20,8 @@ from modelyard.registry.sqlite.versions import VersionTables
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_PAGES = 4096  # copied at a time, between which writers get their turn
 
 
 class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, EventTables):
@@ -34,6 +38,21 @@ class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTabl
     def ping(self) -> None:
         with self._database.reading() as connection:
             connection.execute("SELECT count(*) FROM (SELECT 1 FROM model_head LIMIT 1)").fetchone()
+
+    def check(self) -> list[str]:
+        """What is wrong with the file itself; nothing, where it is sound."""
+        with self._database.reading() as connection:
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the file as it is at one moment, while others go on writing.
+
+        Args:
+            path: The new file. A process that dies in between leaves part of it.
+        """
+        with self._database.reading() as connection, closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy, pages=_PAGES, sleep=0)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

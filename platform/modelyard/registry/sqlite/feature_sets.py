@@ -38,6 +38,11 @@ class FeatureSetTables(Tables):
             WHERE feature_set.name > ? ORDER BY feature_set.name LIMIT ?"""
         return self._page(FeatureSetVersion, limit, query, read_token(page, ""))
 
+    def feature_set_versions(self, name: str, *, page: str | None, limit: int) -> Page[FeatureSetVersion]:
+        query = """SELECT number, layout, body FROM feature_set_version
+            WHERE name = ? AND number > ? ORDER BY number LIMIT ?"""
+        return self._page(FeatureSetVersion, limit, query, name, read_token(page, 0))
+
     def add_feature_set(
         self,
         name: str,

@@ -1,0 +1,87 @@
+"""Whether what the registry holds is whole: every file of every version is there, and its bytes are those recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from modelyard.errors import IntegrityError, NotFound
+from modelyard.registry.artifacts import DOCUMENTS
+from modelyard.registry.documents import pointer
+from modelyard.registry.pages import every
+from modelyard.registry.records import VersionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.registry.artifacts import ArtifactStore
+    from modelyard.registry.metadata import MetadataStore
+    from modelyard.registry.records import ModelVersion
+
+PAGE = 200
+
+_KEPT = (VersionState.READY, VersionState.ARCHIVED)
+
+
+def kept_versions(metadata: MetadataStore) -> Iterator[ModelVersion]:
+    """The versions whose bytes must be there, of every model."""
+    for model in every(lambda page: metadata.models(page=page, limit=PAGE)):
+        yield from (version for version in _versions(metadata, model.name) if version.state in _KEPT)
+
+
+def _versions(metadata: MetadataStore, model: str) -> Iterator[ModelVersion]:
+    return every(lambda page: metadata.versions(model, page=page, limit=PAGE))
+
+
+def kept_documents(metadata: MetadataStore) -> set[str]:
+    """The digests of the documents that records point to."""
+    contents = [model.definition for model in every(lambda page: metadata.models(page=page, limit=PAGE))]
+    contents += [run.spec for run in every(lambda page: metadata.runs(page=page, limit=PAGE))]
+    for current in every(lambda page: metadata.feature_sets(page=page, limit=PAGE)):
+        contents += _definitions(metadata, current.name)
+    return {digest for content in contents if (digest := pointer(content)) is not None}
+
+
+def _definitions(metadata: MetadataStore, feature_set: str) -> list[dict[str, object]]:
+    versions = every(lambda page: metadata.feature_set_versions(feature_set, page=page, limit=PAGE))
+    return [version.definition for version in versions]
+
+
+def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:
+    """What is missing or differs, in words; every byte is read."""
+    for version in kept_versions(metadata):
+        for artifact in version.artifacts:
+            key = f"{version.location}/{artifact.path}"
+            if problem := _problem(artifacts, key, artifact.sha256):
+                yield f"version {version.number} of `{version.model}`: `{artifact.path}` {problem}"
+    for digest in sorted(kept_documents(metadata)):
+        if problem := _problem(artifacts, f"{DOCUMENTS}/{digest}", digest):
+            yield f"document {digest} {problem}"
+
+
+def _problem(artifacts: ArtifactStore, key: str, sha256: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        for chunk in artifacts.read(key):
+            digest.update(chunk)
+    except NotFound:
+        return "is missing"
+    found = digest.hexdigest()
+    return "" if found == sha256 else f"has the SHA-256 {found}, and {sha256} was recorded"
+
+
+def check_whole(metadata: MetadataStore, artifacts: ArtifactStore, what: str) -> None:
+    """Make sure that nothing is missing and nothing differs.
+
+    Args:
+        metadata: The records.
+        artifacts: The bytes.
+        what: What is checked, for the error.
+
+    Raises:
+        IntegrityError: Something is not as recorded.
+    """
+    found = list(damages(metadata, artifacts))
+    if found:
+        msg = f"{what} is not whole: {'; '.join(found[:5])}" + (f"; and {len(found) - 5} more" if found[5:] else "")
+        raise IntegrityError(msg, "look at the disk; what is damaged can be restored from a backup")

@@ -1,0 +1,43 @@
+"""The service: routes, and what stands around them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from registry_api.errors import add_error_handlers
+from registry_api.guard import LoopbackOnly
+from registry_api.limits import BodyLimits
+from registry_api.metrics import Measured, Metrics
+from registry_api.routes import artifacts, feature_sets, health, history, models, promotions, runs, versions
+
+if TYPE_CHECKING:
+    from modelyard.registry.local import LocalRegistry
+
+DESCRIPTION = """\
+Models, their versions, what is live when, feature sets, runs, and the history of all of it.
+
+Lists come in pages: `next` of a page is the `page` of the following request. Errors are problems as of RFC 9457. Every
+write may be sent again: it carries a key, or a condition, or means the same the second time.
+"""
+
+
+def create_app(registry: LocalRegistry) -> FastAPI:
+    """The service over a registry.
+
+    Args:
+        registry: The registry that is served; it is shared by threads.
+    """
+    app = FastAPI(title="Modelyard registry", version=version("modelyard"), description=DESCRIPTION)
+    app.state.registry = registry
+    app.state.metrics = Metrics()
+    for module in (models, versions, artifacts, promotions, feature_sets, runs, history, health):
+        app.include_router(module.router)
+    add_error_handlers(app)
+    # The last one added stands outermost: what is refused counts too.
+    app.add_middleware(BodyLimits)
+    app.add_middleware(LoopbackOnly)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    return app

@@ -1,0 +1,104 @@
+"""Errors as HTTP: one table, and one form of answer (RFC 9457, `application/problem+json`).
+
+One more error is one more line in `STATUSES`, and in `modelyard.registry.problems` where clients should know it.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from modelyard.errors import (
+    Conflict,
+    IntegrityError,
+    InvalidData,
+    ModelyardError,
+    NotFound,
+    StorageFull,
+    Unavailable,
+    UsageError,
+)
+from modelyard.registry.contents import RefusedContent
+from modelyard.registry.problems import PREFIX, problem_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUSES: dict[type[ModelyardError], HTTPStatus] = {
+    RefusedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidData: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IntegrityError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    UsageError: HTTPStatus.BAD_REQUEST,
+    ModelyardError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""A narrower class stands before a wider one."""
+
+RETRY_AFTER = "1"
+"""Seconds after which a client may try again: what makes the registry busy passes in less."""
+
+MEDIA_TYPE = "application/problem+json"
+_MOST_MISTAKES = 10  # of one request that an answer lists
+
+
+def status_of(error: ModelyardError) -> HTTPStatus:
+    """The status that an error is answered with."""
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
+
+
+def problem(
+    name: str, status: HTTPStatus, detail: str, hint: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """An answer that says what went wrong.
+
+    Args:
+        name: The kind of problem.
+        status: The status.
+        detail: What was wrong, naming the place.
+        hint: What to do about it.
+        headers: More headers.
+    """
+    said = {"type": f"{PREFIX}{name}", "title": status.phrase, "status": status, "detail": detail, "hint": hint}
+    # Escaped to ASCII: a detail may repeat half of a character that no UTF-8 can carry.
+    return Response(json.dumps(said), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error in one form."""
+    app.exception_handler(ModelyardError)(_known)
+    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(HTTPException)(_plain)
+    app.exception_handler(Exception)(_unknown)
+
+
+async def _known(_: Request, error: ModelyardError) -> Response:
+    status = status_of(error)
+    headers = {"Retry-After": RETRY_AFTER} if error.transient else None
+    return problem(problem_name(error), status, error.reason, error.hint, headers)
+
+
+async def _malformed(_: Request, error: RequestValidationError) -> Response:
+    mistakes = error.errors()
+    said = [f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in mistakes[:_MOST_MISTAKES]]
+    if len(mistakes) > len(said):
+        said.append(f"and {len(mistakes) - len(said)} more")
+    detail = "; ".join(said)
+    return problem("invalid-data", HTTPStatus.UNPROCESSABLE_ENTITY, detail, "/docs describes every request")
+
+
+async def _plain(_: Request, error: HTTPException) -> Response:
+    status = HTTPStatus(error.status_code)
+    return problem(status.name.lower().replace("_", "-"), status, str(error.detail), headers=error.headers)
+
+
+async def _unknown(_: Request, error: Exception) -> Response:  # noqa: ARG001 - the server logs it
+    detail = "something went wrong that should not have; the service's log says what"
+    return problem("internal", HTTPStatus.INTERNAL_SERVER_ERROR, detail)

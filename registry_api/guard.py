@@ -1,0 +1,69 @@
+"""Who may speak to a service without authentication: programs of this machine, and no web page.
+
+A page that a browser shows can send requests to this machine, and a name that resolves to 127.0.0.1 makes it look like
+a page's own server. So the Host header has to name this machine, and an Origin header, which only browsers send, has
+to be the service itself.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from modelyard.errors import UsageError
+from registry_api.errors import problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine and can't be reached from another."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_loopback(host: str) -> None:
+    """Refuse to listen where others could reach a service that asks nobody who they are.
+
+    Raises:
+        UsageError: The address is not of this machine alone.
+    """
+    if not is_loopback(host):
+        msg = f"the registry does not listen on `{host}`: without authentication, everybody who reaches it may promote"
+        raise UsageError(msg, "listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel")
+
+
+class LoopbackOnly:
+    """Answers requests to this machine's own names only, and none that a web page of another site sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http" or (reason := _refused(scope)) is None:
+            await self._app(scope, receive, send)
+            return
+        answer = problem("forbidden", HTTPStatus.FORBIDDEN, reason, "call the service as 127.0.0.1 or localhost")
+        await answer(scope, receive, send)
+
+
+def _refused(scope: Scope) -> str | None:
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"host", b"origin")}
+    host, origin = headers.get(b"host", ""), headers.get(b"origin")
+    if not is_loopback(_without_port(host)):
+        return f"this service does not answer to the name {host[:100]!r}"
+    if origin is not None and origin != f"{scope['scheme']}://{host}":
+        return "this service does not answer to web pages of other sites"
+    return None
+
+
+def _without_port(host: str) -> str:
+    name, separator, port = host.rpartition(":")
+    return name if separator and port.isdigit() else host

@@ -1,0 +1,72 @@
+"""How requests are read: the registry at hand, parameters with their bounds, and bodies of strict JSON."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+
+from modelyard.registry.checks import GREATEST_NUMBER, NAME, RUN_ID, SUBJECT
+from modelyard.registry.local import LocalRegistry
+from modelyard.registry.pages import MOST
+
+
+async def registry_of(request: Request) -> LocalRegistry:
+    """The registry that the app serves."""
+    registry: LocalRegistry = request.app.state.registry
+    return registry
+
+
+Served = Annotated[LocalRegistry, Depends(registry_of)]
+"""The registry that the app serves."""
+
+ModelName = Annotated[str, Path(pattern=f"^{NAME}$", description="The model's name.", examples=["ke_loan_default"])]
+FeatureSetName = Annotated[str, Path(pattern=f"^{NAME}$", description="The feature set's name.")]
+RunId = Annotated[str, Path(pattern=f"^{RUN_ID}$", description="The run's id.")]
+Subject = Annotated[
+    str, Path(pattern=f"^({SUBJECT})$", description="model:NAME, feature_set:NAME, source:NAME, run:ID.")
+]
+Number = Annotated[int, Path(ge=1, le=GREATEST_NUMBER, description="The version's number.", examples=[7])]
+PageToken = Annotated[str | None, Query(description="`next` of the page before; the first page unless said.")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="The most records of the page.")]
+
+
+class _StrictRequest(Request):
+    """A request whose JSON means one thing only: no key twice, no NaN, no Infinity."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            return json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse)
+        except json.JSONDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            # The one error of JSON that becomes an answer: too deep, too long a number, no UTF-8, or one of ours.
+            raise json.JSONDecodeError(str(error), "", 0) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        msg = "a key stands twice in an object"
+        raise ValueError(msg)
+    return content
+
+
+def _refuse(constant: str) -> None:
+    msg = f"{constant} is no JSON"
+    raise ValueError(msg)
+
+
+class StrictRoute(APIRoute):
+    """A route that reads strict JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, given a strict request."""
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return strict

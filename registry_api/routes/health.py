@@ -1,0 +1,38 @@
+"""What machines ask of the service itself."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from registry_api.openapi import answers, failures
+from registry_api.requests import Served
+
+router = APIRouter(tags=["service"])
+
+
+@router.get("/health", responses=answers({"status": "alive"}))
+async def health() -> dict[str, str]:
+    """The process answers, whatever its stores do."""
+    return {"status": "alive"}
+
+
+@router.get("/ready", responses=answers({"status": "ready"}))
+def ready(registry: Served) -> dict[str, str]:
+    """The stores answer too."""
+    registry.ping()
+    return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus text",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": "modelyard_registry_requests_total 1"}},
+        },
+        **failures(),
+    },
+)
+def metrics(request: Request) -> Response:
+    """Rates, errors and durations of every route."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,45 @@
+"""What happened, and what depends on what."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from modelyard.registry.lineage import AffectedModel, affected_models
+from modelyard.registry.records import Event, Page
+from registry_api import examples
+from registry_api.openapi import answers
+from registry_api.requests import Limit, PageToken, Served, Subject
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/history/{subject}", tags=["history"], responses=answers(examples.page(examples.EVENT)))
+def read_history(registry: Served, subject: Subject, page: PageToken = None, limit: Limit = 100) -> Page[Event]:
+    """What happened to a model, a feature set or a run, the newest first."""
+    return registry.history(subject, page=page, limit=limit)
+
+
+@router.get("/changes", tags=["history"], responses=answers(examples.several(examples.EVENT)))
+def read_changes(
+    registry: Served,
+    after: Annotated[int, Query(ge=0, description="The position after which to go on; 0 for the beginning.")] = 0,
+    limit: Limit = 100,
+) -> tuple[Event, ...]:
+    """What happened after a position of the change cursor, the oldest first."""
+    return tuple(registry.changes(after=after, limit=limit))
+
+
+@router.get("/dependents/{subject}", tags=["lineage"], responses=answers(examples.page(f"model:{examples.MODEL}")))
+def list_dependents(registry: Served, subject: Subject, page: PageToken = None, limit: Limit = 100) -> Page[str]:
+    """The subjects that have ever depended on a source or a feature set."""
+    return registry.dependents(subject, page=page, limit=limit)
+
+
+@router.get("/affected/{subject}", tags=["lineage"], responses=answers(examples.several(examples.AFFECTED)))
+def list_affected(
+    registry: Served,
+    subject: Subject,
+    column: Annotated[str | None, Query(max_length=128, description="A column of the source.")] = None,
+) -> tuple[AffectedModel, ...]:
+    """The models that a change of a feature set, a source, or one column of it would reach."""
+    return affected_models(registry, subject, column)

@@ -1,0 +1,90 @@
+"""Runs and their logs."""
+
+import tempfile
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from modelyard.errors import InvalidData
+from modelyard.registry.records import Page, Run
+from registry_api import examples
+from registry_api.openapi import answers, failures
+from registry_api.requests import Limit, PageToken, RunId, Served, StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
+
+_LOG = {"text/plain": {"schema": {"type": "string"}, "example": "fitting on 41,200 rows\n"}}
+
+
+@router.post("/runs", responses=answers(examples.QUEUED, 404, 409, 413))
+def queue_run(registry: Served, body: Annotated[Run, Body(examples=[examples.plain(examples.QUEUED)])]) -> Run:
+    """Record a run, or answer with the one that has its id."""
+    return registry.queue_run(body)
+
+
+@router.get("/runs", responses=answers(examples.page(examples.TRAINING)))
+def list_runs(registry: Served, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+    """All runs, the newest first."""
+    return registry.runs(page=page, limit=limit)
+
+
+@router.get("/open-runs", responses=answers(examples.page(examples.QUEUED)))
+def list_open_runs(registry: Served, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+    """Runs that are not terminal, the oldest first."""
+    return registry.open_runs(page=page, limit=limit)
+
+
+@router.get("/runs/{run_id}", responses=answers(examples.TRAINING, 404))
+def read_run(registry: Served, run_id: RunId) -> Run:
+    """A run."""
+    return registry.run(run_id)
+
+
+@router.put("/runs/{run_id}", responses=answers(examples.TRAINING, 404, 409, 413))
+def update_run(
+    registry: Served, run_id: RunId, body: Annotated[Run, Body(examples=[examples.plain(examples.TRAINING)])]
+) -> Run:
+    """Replace a run's record, conditioned on the sequence that it was read with. The same again changes nothing."""
+    if body.id != run_id:
+        msg = f"the run is `{body.id[:80]}`, and was sent to `{run_id}`"
+        raise InvalidData(msg, "send it to the path with its own id")
+    return registry.update_run(body)
+
+
+@router.post("/runs/{run_id}/cancel", responses=answers(examples.CANCELLED, 404))
+def cancel_run(registry: Served, run_id: RunId) -> Run:
+    """Ask for a run to end; a queued one is cancelled at once. A terminal one stays as it is."""
+    return registry.cancel_run(run_id)
+
+
+@router.put(
+    "/runs/{run_id}/log",
+    status_code=204,
+    responses=failures(404, 413, 507),
+    openapi_extra={"requestBody": {"required": True, "content": _LOG}},
+)
+async def write_run_log(request: Request, registry: Served, run_id: RunId) -> Response:
+    """Keep a run's log; a later call replaces it."""
+    with tempfile.TemporaryFile() as log:
+        try:
+            async for part in request.stream():
+                await run_in_threadpool(log.write, part)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        log.seek(0)
+        await run_in_threadpool(registry.write_run_log, run_id, log)
+    return Response(status_code=204)
+
+
+@router.get(
+    "/runs/{run_id}/log",
+    response_class=StreamingResponse,
+    responses={200: {"description": "The log", "content": _LOG}, **failures(404)},
+)
+def read_run_log(registry: Served, run_id: RunId) -> Response:
+    """A run's log as kept last."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(registry.read_run_log(run_id), media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,56 @@
+"""Runs the service until it is told to end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from registry_api.app import create_app
+from registry_api.guard import check_loopback
+
+if TYPE_CHECKING:
+    from modelyard.registry.local import LocalRegistry
+
+PORT = 8700
+DRAIN = 30
+"""Seconds that requests in progress may take after a signal to end; the slowest that is usual, a large upload, takes
+less."""
+
+
+def make_server(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT) -> uvicorn.Server:
+    """A server for a registry, not running yet.
+
+    Args:
+        registry: The registry.
+        host: A name or address of this machine.
+        port: The port; 0 for a free one.
+
+    Raises:
+        UsageError: The address could be reached from another machine.
+    """
+    check_loopback(host)
+    config = uvicorn.Config(
+        create_app(registry),
+        host=host,
+        port=port,
+        access_log=False,  # /metrics counts; a line for each request would cost more than the request
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN,
+        log_level="warning",
+    )
+    return uvicorn.Server(config)
+
+
+def serve(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT) -> None:
+    """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
+
+    Args:
+        registry: The registry.
+        host: A name or address of this machine.
+        port: The port.
+
+    Raises:
+        UsageError: The address could be reached from another machine.
+    """
+    make_server(registry, host, port).run()
