@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,5 +132,6 @@ def test_rules_can_say_numbers() -> None:
 
 
 def test_rules_need_names() -> None:
+    matrix: Any = FRAME[["a"]].to_numpy()
     with pytest.raises(InvalidData, match="columns with names"):
-        RuleRegressor([], otherwise=0).fit(FRAME, [1, 2, 3]).predict(FRAME[["a"]].to_numpy())
+        RuleRegressor([], otherwise=0).fit(FRAME, [1, 2, 3]).predict(matrix)

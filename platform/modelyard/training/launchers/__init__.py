@@ -1,1 +1,1 @@
-"""Where a run's process lives. One more place is one more file that implements `launcher.Launcher`."""
+"""Where runs' processes live. One more launcher is one more file beside `local`, and a line in `modelyard.wiring`."""

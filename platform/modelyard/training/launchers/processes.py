@@ -1,0 +1,161 @@
+"""The processes of local jobs: started in a group of their own, recognised later, weighed and ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+NICENESS = 5  # behind what a person waits for at this machine, before what nobody waits for
+GRACE = 2.0  # seconds between asking a process to end and ending it: it has nothing to tidy up that a sweep would not
+THREAD_VARIABLES = (
+    "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "VIRTUAL_ENV")
+"""What a job gets of the environment it is started from: no credentials, no settings."""
+
+
+def environment(outer: Mapping[str, str], home: Path, threads: int) -> dict[str, str]:
+    """The environment of a job's process.
+
+    Args:
+        outer: The environment it is started from.
+        home: The job's scratch folder, which is its home.
+        threads: How many threads numeric libraries may start.
+    """
+    kept = {name: outer[name] for name in KEPT_VARIABLES if name in outer}
+    limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    return {"LANG": "C.UTF-8", **kept, **limits, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1"}
+
+
+def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: int) -> subprocess.Popen[bytes]:
+    """Start a job's process in a session, and so a process group, of its own.
+
+    Args:
+        module: The Python module to run.
+        task: Its only argument; the process is recognised by it.
+        log: Where it prints.
+        home: Its scratch folder.
+        threads: How many threads numeric libraries may start.
+        lock: A descriptor that it keeps open as long as it lives.
+    """
+    home.mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(task)],
+            cwd=home,
+            env=environment(os.environ, home, threads),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+    with suppress(ProcessLookupError):  # it may have ended already
+        os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
+    return process
+
+
+def is_running(pid: int, task: Path) -> bool:
+    """Whether a process is there and is the one of a task: its number may have been given to another one since."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(task) in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def find(task: Path) -> int | None:
+    """The process of a task, where whoever started it died before it noted the number."""
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if str(task) in (process.info["cmdline"] or ()):
+            return int(process.info["pid"])
+    return None
+
+
+def groups() -> dict[int, list[int]]:
+    """The processes of this machine by process group."""
+    found: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        try:
+            found.setdefault(os.getpgid(pid), []).append(pid)
+        except (ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
+def family(leader: int, by_group: Mapping[int, Sequence[int]]) -> set[int]:
+    """The processes of a job: its group, and descendants that left it."""
+    try:
+        descendants = {child.pid for child in psutil.Process(leader).children(recursive=True)}
+    except psutil.Error:
+        descendants = set()
+    return descendants | set(by_group.get(leader, ()))
+
+
+def orphans(leader: int, by_group: Mapping[int, Sequence[int]], home: Path) -> set[int]:
+    """The processes of a job's group that outlived its leader.
+
+    Where all of them have ended, the group's number may belong to others by now: so each must have the job's home.
+    """
+    return {pid for pid in by_group.get(leader, ()) if _home(pid) == str(home)}
+
+
+def _home(pid: int) -> str | None:
+    try:
+        return psutil.Process(pid).environ().get("HOME")
+    except psutil.Error:
+        return None
+
+
+def resident(pids: Iterable[int]) -> int:
+    """The bytes of memory that processes hold together; what they share counts for each."""
+    total = 0
+    for pid in pids:
+        try:
+            total += psutil.Process(pid).memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def end(pids: Iterable[int], *, grace: float = GRACE) -> None:
+    """End processes: asked first, then killed.
+
+    Args:
+        pids: The processes.
+        grace: Seconds to end by themselves; none where 0.
+    """
+    ending = set(pids)
+    deadline = time.monotonic() + grace
+    if grace:
+        _signal(ending, signal.SIGTERM)
+        while time.monotonic() < deadline and any(_lives(pid) for pid in ending):
+            time.sleep(0.02)
+    _signal({pid for pid in ending if _lives(pid)}, signal.SIGKILL)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(pids: Iterable[int], what: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, what)
+        except (ProcessLookupError, PermissionError):
+            continue
