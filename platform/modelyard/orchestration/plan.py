@@ -8,6 +8,7 @@ One more step is one more `Step` in `DagPlan.steps` and its words in `DagPlan.wo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -142,10 +143,9 @@ def live_intervals(promotions: Sequence[Promotion]) -> tuple[LiveInterval, ...]:
     """
     counting = (fact for fact in promotions if fact.superseded_by is None)
     facts = sorted(counting, key=lambda fact: (fact.live_from, fact.sequence))
-    ends = [*(fact.live_from for fact in facts[1:]), None]
     return tuple(
-        LiveInterval(fact.live_from, end, fact.version)
-        for fact, end in zip(facts, ends, strict=True)
+        LiveInterval(fact.live_from, later.live_from if later else None, fact.version)
+        for fact, later in zip_longest(facts, facts[1:])
         if fact.version is not None
     )
 

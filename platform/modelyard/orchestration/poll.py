@@ -122,7 +122,9 @@ def _changes(registry: Registry, cursor: int) -> tuple[int, list[str]]:
     # Asking for the last event again shows whether this is still the registry that it came from: one restored from a
     # backup may have gone back, and everything in it counts as changed.
     events = registry.changes(after=max(cursor - 1, 0), limit=PAGE)
-    if cursor and (not events or events[0].sequence != cursor):
+    if events and events[0].sequence == cursor:
+        events = events[1:]
+    elif cursor:
         cursor, events = 0, registry.changes(after=0, limit=PAGE)
     names = set()
     while events:
