@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from modelyard.scoring.live import LiveModels
+from modelyard.scoring.loading import load_runtime
+from modelyard.scoring.lookup import Partitions
 from scoring_service.metrics import Metrics
 from scoring_service.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from modelyard.datasets.store import DatasetStore
     from modelyard.registry.registry import Registry
     from modelyard.scoring.runtime import Runtime
 
@@ -42,8 +47,10 @@ class Service:
     """Scoring over HTTP, without the HTTP.
 
     Args:
-        registry: Where promotions are recorded.
-        load: Loads a version.
+        registry: Where versions are registered and promoted.
+        datasets: Where features are published.
+        cache: A folder for files that were downloaded.
+        allow_bundles: Whether project code that versions were trained with may be imported.
         limits: What it takes on.
         clock: The time.
     """
@@ -51,15 +58,20 @@ class Service:
     def __init__(
         self,
         registry: Registry,
-        load: Callable[[str, int], Runtime],
-        limits: Limits,
+        datasets: DatasetStore,
+        cache: Path,
+        *,
+        allow_bundles: bool = False,
+        limits: Limits = Limits(),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.live: LiveModels[Runtime] = LiveModels(registry, load)
+        self.live: LiveModels[Runtime] = LiveModels(registry, self._load)
         self.limits = limits
         self.clock = clock
         self.workers = Workers(limits.threads, limits.queue)
         self.metrics = Metrics(self.live, self.workers)
+        self._load_version = partial(load_runtime, registry, cache=cache, allow_bundles=allow_bundles)
+        self._partitions = Partitions(datasets)
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
@@ -73,11 +85,24 @@ class Service:
         self.workers.close()
         self._watcher.join()
 
+    def refresh(self) -> None:
+        """Bring models and features to what is live and published now."""
+        self.live.refresh(self.clock())
+        in_use = [pinned for slot in self.live.slots() if slot.loaded is not None for pinned in slot.loaded.pinned]
+        self._partitions.keep(in_use)
+        self._partitions.load(in_use, self.clock())
+
+    def _load(self, model: str, number: int) -> Runtime:
+        runtime = self._load_version(model, number, partitions=self._partitions)
+        # Before it takes over: its first request may be for an entity.
+        self._partitions.load(runtime.pinned, self.clock())
+        return runtime
+
     def _watch(self) -> None:
         while True:
             try:
-                self.live.refresh(self.clock())
-            except Exception:  # noqa: BLE001  # whatever is wrong now, what is loaded answers on, and the next look may do
+                self.refresh()
+            except Exception:  # noqa: BLE001  # what is loaded answers on, and the next look may succeed
                 _log.exception("refresh failed")
             if self._ended.wait(self.limits.refresh_seconds):
                 return

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import structlog
 
 from modelyard.config.kinds.base import format_duration
 from modelyard.errors import Unavailable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from modelyard.config.definitions import FeatureSetDefinition
     from modelyard.datasets.store import DatasetStore
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,30 @@ class Partitions:
     def __init__(self, datasets: DatasetStore) -> None:
         self._datasets = datasets
         self._loaded: Mapping[str, LoadedPartition] = {}
+        self._problems: dict[str, str] = {}
 
-    def refresh(self, pinned: Iterable[PinnedSet], now: datetime) -> None:
-        """Load what was published since the last time, and forget sets that are not pinned any more.
+    def load(self, pinned: Iterable[PinnedSet], now: datetime) -> None:
+        """Load what was published of some sets since the last time. What can't be read leaves what was there before.
 
         Args:
-            pinned: Every set that is in use.
+            pinned: The sets.
             now: The time.
         """
-        sets = {one.dataset: one for one in pinned}
-        self._loaded = {dataset: loaded for dataset, loaded in self._loaded.items() if dataset in sets}
-        for dataset, one in sets.items():
-            loaded = self._newest(one, now)
-            if loaded is not None and loaded is not self._loaded.get(dataset):
-                self._loaded = {**self._loaded, dataset: loaded}
+        for one in pinned:
+            try:
+                loaded = self._newest(one, now)
+            except Exception as error:  # noqa: BLE001  # files come from elsewhere, and other sets must go on
+                self._problems[one.dataset] = f"the newest can't be read: {error}"
+                _log.exception("partition not loaded", dataset=one.dataset)
+                continue
+            self._problems.pop(one.dataset, None)
+            if loaded is not None and loaded is not self._loaded.get(one.dataset):
+                self._loaded = {**self._loaded, one.dataset: loaded}
+
+    def keep(self, pinned: Iterable[PinnedSet]) -> None:
+        """Forget every set but these."""
+        datasets = {one.dataset for one in pinned}
+        self._loaded = {dataset: loaded for dataset, loaded in self._loaded.items() if dataset in datasets}
 
     def get(self, pinned: PinnedSet, now: datetime) -> LoadedPartition:
         """The newest partition of a set.
@@ -80,7 +93,8 @@ class Partitions:
         if loaded is not None and pinned.is_fresh(loaded.as_of, now):
             return loaded
         name, ttl = pinned.definition.name, format_duration(pinned.definition.document.ttl)
-        newest = f"the newest is of {loaded.as_of.isoformat()}" if loaded else "there is none"
+        newest = f"the last one is of {loaded.as_of.isoformat()}" if loaded else "there is none"
+        newest = self._problems.get(pinned.dataset, newest)
         reason = f"no partition of {pinned.dataset} is younger than its ttl of {ttl}: {newest}"
         raise Unavailable(reason, f"modelyard features materialise {name} --version {pinned.version}")
 

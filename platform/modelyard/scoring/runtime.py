@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from modelyard.config.kinds.model import Task
-    from modelyard.scoring.lookup import Lookup, Snapshot
+    from modelyard.scoring.lookup import Lookup, PinnedSet, Snapshot
     from modelyard.training.storage.stored import StoredModel
 
     Entry = dict[str, Any]
@@ -57,6 +57,11 @@ class Runtime:
     def features(self) -> Mapping[str, str]:
         """The kind of each feature, in the model's order."""
         return self.stored.features
+
+    @property
+    def pinned(self) -> Sequence[PinnedSet]:
+        """The feature sets whose partitions it looks entities up in."""
+        return () if self.lookup.refusal else self.lookup.pinned
 
     def describe(self) -> dict[str, Any]:
         """What a caller needs to know of it, as JSON."""

@@ -1,0 +1,66 @@
+"""Feature partitions, published as materialisation publishes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelyard.datasets.filesystem import FilesystemDatasets
+    from modelyard.datasets.store import Manifest
+    from modelyard.registry.local import LocalRegistry
+
+KEY_TYPES = {"string": pa.string(), "integer": pa.int64()}
+
+
+def feature_set(
+    name: str, entity: str | Sequence[str] = "borrower_id", kind: str = "string", **document: Any
+) -> dict[str, Any]:
+    """The content of a feature set over `events`."""
+    keys = [entity] if isinstance(entity, str) else list(entity)
+    columns = {**dict.fromkeys(keys, kind), "at": "timestamp", "amount": "double"}
+    return {
+        "document": {
+            "apiVersion": "modelyard/v1",
+            "kind": "FeatureSet",
+            "name": name,
+            "entity": entity,
+            "source": "events",
+            "aggregations": [{"name": "amount", "of": "amount", "how": "sum", "window": "30d"}],
+            "ttl": "2d",
+            **document,
+        },
+        "sources": {
+            "events": {
+                "apiVersion": "modelyard/v1",
+                "kind": "Source",
+                "name": "events",
+                "format": "parquet",
+                "path": "events.parquet",
+                "columns": columns,
+                "timestamp": "at",
+            }
+        },
+    }
+
+
+def register_set(registry: LocalRegistry, definition: Mapping[str, Any]) -> int:
+    """Register a version of a feature set; its number."""
+    return registry.register_feature_set(definition, project="tests", lineage={}).number
+
+
+def publish(
+    datasets: FilesystemDatasets, dataset: str, day: date, columns: Mapping[str, Any], instants: Sequence[datetime] = ()
+) -> Manifest:
+    """Publish a partition: as of its day's midnight in UTC, unless each row has an instant of its own."""
+    table = pa.table(dict(columns))
+    times = list(instants) or [datetime(day.year, day.month, day.day, tzinfo=UTC)] * table.num_rows
+    table = table.append_column("as_of", pa.array(times, pa.timestamp("us", "UTC")))
+    with datasets.stage(dataset) as staging:
+        pq.write_table(table, staging.path / "rows.parquet", row_group_size=2)
+        return staging.publish(day.isoformat())
