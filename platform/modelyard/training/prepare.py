@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from modelyard.features.request import TrainingSetRequest
 from modelyard.training.job import Outcome, run_job, tell
+from modelyard.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ class PrepareTask(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    request: TrainingSetRequest
+    request: RunSpec
     """What the training set is asked to hold."""
     environment: dict[str, str]
     """The variables that its settings are read from."""

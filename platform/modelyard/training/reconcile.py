@@ -1,0 +1,290 @@
+"""The reconcile loop: what should run, as the registry says, and what does, as the launcher says, brought together.
+
+A step reads both lists, and moves each open run by at most one state. It may die between any two calls: every
+change of a run is written first, conditioned on what was read, and what follows from it (a job, a promotion, a log) has
+a name or a key of its own, so that the next step does it again without doing it twice. Two loops at once are two
+loops that lose some races.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
+from modelyard.registry.records import RunState
+from modelyard.training.board import BUILD_CORES, Board, make_board
+from modelyard.training.job import Outcome
+from modelyard.training.launchers.launcher import JobState
+from modelyard.training.moves import Moves
+from modelyard.training.spec import RunSpec
+from modelyard.training.tasks import JobMaker, build_prefix, cores, training_job, training_set
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from modelyard.datasets.store import DatasetStore, Manifest
+    from modelyard.registry.records import Run
+    from modelyard.registry.registry import Registry
+    from modelyard.settings import Settings
+    from modelyard.training.launchers.launcher import Job, JobSpec, Launcher
+
+INTERVAL = 0.2
+"""Seconds between steps: what a run waits at most, and more than a step takes."""
+PATIENCE = 60.0
+"""Seconds for which a registry or a store may not answer before the loop gives up; runs go on without it."""
+LOOKUPS = 100
+"""Runs that are looked up one by one in a step, where others may have ended them."""
+
+
+@dataclass
+class Step:
+    """What a step saw and did."""
+
+    active: int = 0
+    """Jobs that open runs look at."""
+    moved: int = 0
+    """Runs that changed."""
+    seen: dict[str, Run] = field(default_factory=dict)
+    """The open runs that were met, as they are after the step: some have ended."""
+
+
+class Reconciler:
+    """Moves runs from QUEUED to their end.
+
+    Args:
+        registry: Where runs are recorded.
+        launcher: Where their jobs run.
+        datasets: Where training sets are.
+        settings: What jobs need to know, and how many cores they may take together.
+        moves: How runs are moved; with this machine's clock unless said.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        launcher: Launcher,
+        datasets: DatasetStore,
+        settings: Settings,
+        *,
+        moves: Moves | None = None,
+    ) -> None:
+        self._registry = registry
+        self._launcher = launcher
+        self._datasets = datasets
+        self._maker = JobMaker(settings, datasets)
+        self._capacity = settings.parallel
+        self._moves = moves or Moves(registry)
+        self._cores: dict[str, float] = {}
+
+    def step(self) -> Step:
+        """Move every open run that can move.
+
+        Meets no more runs than it has to: once the cores are taken and every job's run was met, those that wait
+        behind are left alone. So a run costs the same, however many are queued.
+
+        Raises:
+            Unavailable: The registry or the datasets do not answer; nothing is lost.
+        """
+        board = make_board(self._launcher.list(), self._capacity, self._cores_of)
+        step = Step()
+        met_all = True
+        for run in self._open_runs():
+            if board.is_full and not board.unmet:
+                met_all = False
+                break
+            board.unmet.discard(training_job(run))
+            moved = self._advance(run, board)
+            step.seen[run.id] = moved
+            step.moved += moved.sequence != run.sequence
+        step.active = len(board.needed)
+        for name in board.unneeded(met_all=met_all):
+            self._launcher.cancel(name)
+            self._launcher.remove(name)
+        return step
+
+    def run_until_done(self, ids: Collection[str], tell: Callable[[Run], None] | None = None) -> dict[str, Run]:
+        """Step until some runs have ended.
+
+        Args:
+            ids: The runs.
+            tell: Told of each of them whenever it changed.
+
+        Returns:
+            The runs, ended.
+
+        Raises:
+            Unavailable: The registry or the datasets have not answered for a minute.
+            NotFound: There is no such run.
+        """
+        ended: dict[str, Run] = {}
+        known: dict[str, int] = {}
+        answered = time.monotonic()
+        while len(ended) < len(set(ids)):
+            try:
+                waiting = [run_id for run_id in ids if run_id not in ended]
+                for run in self._look(waiting):
+                    if tell is not None and known.get(run.id) != run.sequence:
+                        tell(run)
+                    known[run.id] = run.sequence
+                    if run.state.terminal:
+                        ended[run.id] = run
+                answered = time.monotonic()
+            except Unavailable:
+                if time.monotonic() - answered > PATIENCE:
+                    raise
+            if len(ended) < len(set(ids)):
+                time.sleep(INTERVAL)
+        return ended
+
+    def _look(self, waiting: Collection[str]) -> Iterator[Run]:
+        """One step, and what became of some runs."""
+        seen = self.step().seen
+        yield from (seen[run_id] for run_id in waiting if run_id in seen)
+        unseen = [run_id for run_id in waiting if run_id not in seen]
+        yield from (self._registry.run(run_id) for run_id in unseen[:LOOKUPS])
+
+    def _open_runs(self) -> Iterator[Run]:
+        page = self._registry.open_runs()
+        yield from page.items
+        while page.next:
+            page = self._registry.open_runs(page=page.next)
+            yield from page.items
+
+    def _cores_of(self, run_id: str) -> float:
+        if run_id not in self._cores:
+            try:
+                self._cores[run_id] = cores(self._registry.run(run_id))
+            except NotFound:
+                return 1.0  # a job of another registry's run takes cores, too
+        return self._cores[run_id]
+
+    def _advance(self, run: Run, board: Board) -> Run:
+        moves = {
+            RunState.QUEUED: self._advance_queued,
+            RunState.BUILDING: self._advance_building,
+            RunState.TRAINING: self._advance_training,
+        }
+        try:
+            return moves[run.state](run, _spec(run), board)
+        except Conflict:
+            # Somebody else moved it since it was read, so which jobs it needs is not known here.
+            board.needed.update(board.jobs)
+            return run
+        except InvalidData as error:
+            return self._moves.fail(run, str(error), permanent=True)
+
+    def _advance_queued(self, run: Run, spec: RunSpec, board: Board) -> Run:
+        if run.cancel_requested:
+            return self._moves.end(run, RunState.CANCELLED, "cancelled before it started")
+        if board.is_full or (run.not_before is not None and self._moves.clock() < run.not_before):
+            return run
+        tries = run.tries + 1
+        built = training_set(self._datasets, spec)
+        if built is not None:
+            return self._train(run, spec, built, board, tries=tries)
+        shared = board.building(spec)
+        if shared is not None:
+            board.needed.add(shared.name)
+            return self._moves.enter(run, RunState.BUILDING, spec, tries=tries)
+        if not board.take(BUILD_CORES):
+            return self._moves.wait(run, board.used, board.capacity)
+        entered = self._moves.enter(run, RunState.BUILDING, spec, tries=tries)
+        self._submit(self._maker.build(f"{build_prefix(spec)}{tries}", spec), board)
+        return entered
+
+    def _advance_building(self, run: Run, spec: RunSpec, board: Board) -> Run:
+        job = board.building(spec) or board.jobs.get(f"{build_prefix(spec)}{run.tries}")
+        if job is not None:
+            board.unmet.discard(job.name)
+        if run.cancel_requested:
+            return self._moves.end(run, RunState.CANCELLED, "cancelled while its training set was built")
+        built = training_set(self._datasets, spec)
+        if built is not None:
+            return self._train(run, spec, built, board, tries=run.tries)
+        if job is None:
+            if self._is_current(run):
+                self._submit(self._maker.build(f"{build_prefix(spec)}{run.tries}", spec), board)
+            return run
+        if job.state is JobState.RUNNING:
+            board.needed.add(job.name)
+            return run
+        return self._failed(run, job, _outcome(job))
+
+    def _advance_training(self, run: Run, spec: RunSpec, board: Board) -> Run:
+        job = board.jobs.get(training_job(run))
+        if job is None:
+            return self._resume(run, spec, board)
+        if job.state is JobState.RUNNING:
+            board.needed.add(job.name)
+            if run.cancel_requested:
+                self._launcher.cancel(job.name)
+            return run
+        outcome = _outcome(job)
+        if outcome is None or not outcome.ok:
+            return self._failed(run, job, outcome)
+        self._keep_log(run, job)
+        return self._moves.succeed(run, spec, outcome)
+
+    def _train(self, run: Run, spec: RunSpec, built: Manifest, board: Board, *, tries: int) -> Run:
+        name = training_job(run.model_copy(update={"tries": tries}))
+        job = self._maker.training(name, run.id, spec, built)
+        if not board.take(cores(run)):
+            return self._moves.wait(run, board.used, board.capacity)
+        entered = self._moves.enter(run, RunState.TRAINING, spec, tries=tries)
+        self._submit(job, board)
+        return entered
+
+    def _resume(self, run: Run, spec: RunSpec, board: Board) -> Run:
+        """Submit the job of a run that has none: whoever moved the run died before he submitted it."""
+        if run.cancel_requested:
+            return self._moves.end(run, RunState.CANCELLED, "cancelled before its job started")
+        built = training_set(self._datasets, spec)
+        if built is None:
+            return self._moves.fail(run, "its training set is gone", permanent=False)
+        if self._is_current(run):
+            board.used += cores(run)
+            self._submit(self._maker.training(training_job(run), run.id, spec, built), board)
+        return run
+
+    def _is_current(self, run: Run) -> bool:
+        """Whether a run is still as it was read: else its job may have ended, and gone, since jobs were listed."""
+        return self._registry.run(run.id).sequence == run.sequence
+
+    def _submit(self, job: JobSpec, board: Board) -> None:
+        board.needed.add(job.name)
+        self._launcher.submit(job)
+
+    def _failed(self, run: Run, job: Job, outcome: Outcome | None) -> Run:
+        self._keep_log(run, job)
+        if run.cancel_requested:
+            return self._moves.end(run, RunState.CANCELLED, "cancelled")
+        reason = (outcome.reason if outcome else job.reason) or "the job ended, and did not do its work"
+        permanent = job.permanent or (outcome is not None and outcome.permanent)
+        return self._moves.fail(run, reason, permanent=permanent, outcome=outcome)
+
+    def _keep_log(self, run: Run, job: Job) -> None:
+        """Put a job's log into the registry, before the job is forgotten."""
+        self._registry.write_run_log(run.id, io.BytesIO(b"".join(self._launcher.logs(job.name))))
+
+
+def _spec(run: Run) -> RunSpec:
+    try:
+        return RunSpec.model_validate(run.spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"its specification can't be read: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InvalidData(reason, "another version of Modelyard queued it; train the model again") from error
+
+
+def _outcome(job: Job) -> Outcome | None:
+    if job.outcome is None:
+        return None
+    try:
+        return Outcome.model_validate_json(job.outcome)
+    except ValidationError:
+        return None  # written by another version: the job counts as one that left none

@@ -1,0 +1,94 @@
+"""From a model to the run that is asked for: as of which day, with which pins, and whether it was asked for before."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from modelyard.errors import NotFound
+from modelyard.registry.records import Run, RunState, VersionState
+from modelyard.training.identity import code_digest, environment_digest
+from modelyard.training.spec import RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelyard.config.definitions import ModelDefinition
+    from modelyard.registry.records import FeatureSetPin
+    from modelyard.registry.registry import Registry
+
+
+def make_spec(
+    definition: ModelDefinition,
+    pins: Sequence[FeatureSetPin],
+    *,
+    day: date | None = None,
+    now: datetime | None = None,
+    sample: float | None = None,
+) -> RunSpec:
+    """What a run of a model is asked to make.
+
+    Args:
+        definition: The model.
+        pins: The versions of its feature sets.
+        day: The run is as of this day's start in the model's timezone; today unless said.
+        now: The time; this machine's clock unless said.
+        sample: The part of the label rows that is used, in local trials.
+    """
+    zone = ZoneInfo(definition.timezone)
+    day = day or (now or datetime.now(UTC)).astimezone(zone).date()
+    return RunSpec(
+        definition=definition,
+        as_of=datetime.combine(day, time(), zone).astimezone(UTC),
+        to=definition.document.data.to or day,
+        feature_sets=tuple(pins),
+        sample=sample,
+        code=code_digest(definition.bundles),
+        environment=environment_digest(),
+    )
+
+
+def plan_run(registry: Registry, spec: RunSpec, *, project: str, actor: str, again: bool = False) -> Run:
+    """The run that answers a request: one that is under way or done, or a new one, not yet queued.
+
+    A request that was met is answered with the run that met it. One that failed or was cancelled is tried anew.
+
+    Args:
+        registry: What was asked for before.
+        spec: The request.
+        project: The model's project.
+        actor: Who asks.
+        again: Whether a new attempt is made even where the request was met.
+    """
+    attempts = _attempts(registry, spec)
+    if attempts and not again:
+        last = attempts[-1]
+        if not last.state.terminal or (last.state is RunState.SUCCEEDED and _still_there(registry, last)):
+            return last
+    return Run(
+        id=spec.run_id(len(attempts) + 1),
+        model=spec.definition.name,
+        project=project,
+        team=spec.definition.owner,
+        request=spec.request,
+        attempt=len(attempts) + 1,
+        spec=spec.content(),
+        state=RunState.QUEUED,
+        created_at=datetime.now(UTC),
+        created_by=actor,
+    )
+
+
+def _attempts(registry: Registry, spec: RunSpec) -> list[Run]:
+    found: list[Run] = []
+    while True:
+        try:
+            found.append(registry.run(spec.run_id(len(found) + 1)))
+        except NotFound:
+            return found
+
+
+def _still_there(registry: Registry, run: Run) -> bool:
+    version = registry.find_version(run.model, run.request)
+    return version is not None and version.state is not VersionState.DELETED

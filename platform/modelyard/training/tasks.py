@@ -1,0 +1,127 @@
+"""What jobs are handed, and what they are called: a job's name says which run and which try it is of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelyard.canonical import canonical_json
+from modelyard.config.kinds.model import Resources
+from modelyard.errors import InvalidData
+from modelyard.training.launchers.launcher import JobSpec
+from modelyard.training.spec import RunSpec, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.datasets.store import DatasetStore, Manifest
+    from modelyard.registry.records import Run
+    from modelyard.settings import Settings
+
+_TRAINING = re.compile(r"(?P<run>[a-z0-9-]+-[0-9a-f]{12}-[0-9]+)-[0-9]+")
+_BUILD = re.compile(r"prepare-(?P<digest>[0-9a-f]{20})-[0-9]+")
+_DIGEST = 20  # characters of a digest in a job's name: enough to be unique, few enough for any launcher
+
+
+def training_job(run: Run) -> str:
+    """The name of the job of a run's present try."""
+    return f"{run.id}-{run.tries}"
+
+
+def build_prefix(spec: RunSpec) -> str:
+    """What the names of the jobs that build a training set begin with."""
+    return f"prepare-{spec.training_set[:_DIGEST]}-"
+
+
+def run_of(job: str) -> str | None:
+    """The id of the run whose training a job is; None for other jobs."""
+    match = None if is_build(job) else _TRAINING.fullmatch(job)
+    return match["run"] if match else None
+
+
+def is_build(job: str) -> bool:
+    """Whether a job builds a training set."""
+    return _BUILD.fullmatch(job) is not None
+
+
+def training_set(datasets: DatasetStore, spec: RunSpec) -> Manifest | None:
+    """The training set that a run asks for, if it is built."""
+    return datasets.manifest(f"training_sets/{spec.training_set}", "all")
+
+
+def cores(run: Run) -> float:
+    """The cores that a run asks for, read off its record: there may be thousands of them."""
+    resources = run.spec["definition"]["document"].get("resources", {})
+    return float(resources.get("cpu", Resources().cpu))
+
+
+@dataclass(frozen=True)
+class JobMaker:
+    """Makes the jobs of runs.
+
+    Args:
+        settings: Where jobs find the registry, the datasets and the sources.
+        datasets: Where training sets are.
+    """
+
+    settings: Settings
+    datasets: DatasetStore
+
+    @property
+    def bundles(self) -> Path:
+        """The folder of the project's own modules, as runs were queued with them."""
+        return self.settings.home / "bundles"
+
+    def build(self, name: str, spec: RunSpec) -> JobSpec:
+        """The job that builds the training set of a run."""
+        settings = self.settings
+        task = {
+            "request": spec.content(),
+            "root": str(settings.root),
+            "environment": {
+                "MODELYARD_HOME": str(settings.home),
+                "MODELYARD_REGISTRY": settings.registry,
+                "MODELYARD_ENVIRONMENT": settings.environment,
+                "MODELYARD_ACTOR": settings.actor,
+            },
+        }
+        resources = spec.definition.document.resources
+        return JobSpec(name, "modelyard.training.prepare", canonical_json(task), resources)
+
+    def training(
+        self, name: str, run: str, spec: RunSpec, built: Manifest, *, register_version: bool = True
+    ) -> JobSpec:
+        """The job that trains.
+
+        Args:
+            name: The job's name.
+            run: The run's id.
+            spec: What it is asked to do.
+            built: Its training set.
+            register_version: Whether a version is registered.
+
+        Raises:
+            InvalidData: A module of the project that it needs is not on this machine.
+        """
+        task = Task(
+            run=run,
+            spec=spec,
+            files=tuple(self.datasets.files(built)),
+            training_set=built.digest,
+            roles=built.details["roles"],
+            registry=self.settings.registry,
+            actor=self.settings.actor,
+            bundles={module: str(self._bundle(module, pin)) for module, pin in spec.definition.bundles.items()},
+            register_version=register_version,
+        )
+        content = {**task.model_dump(mode="json", exclude={"spec"}), "spec": spec.content()}
+        resources = spec.definition.document.resources
+        return JobSpec(name, "modelyard.training.entrypoint", canonical_json(content), resources)
+
+    def _bundle(self, module: str, digest: str) -> Path:
+        file = self.bundles / f"{digest}.zip"
+        if not file.exists():
+            reason = f"the module `{module}` that the run was queued with is not on this machine"
+            raise InvalidData(reason, "run `modelyard train` where the project is")
+        return file
