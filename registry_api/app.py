@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from modelyard.asgi.guard import LoopbackOnly
+from modelyard.asgi.measured import Measured
 from registry_api.errors import add_error_handlers
-from registry_api.guard import LoopbackOnly
 from registry_api.limits import BodyLimits
-from registry_api.metrics import Measured, Metrics
+from registry_api.metrics import Metrics
 from registry_api.routes import artifacts, feature_sets, health, history, models, promotions, runs, versions
 
 if TYPE_CHECKING:
@@ -39,5 +40,5 @@ def create_app(registry: LocalRegistry) -> FastAPI:
     # The last one added stands outermost: what is refused counts too.
     app.add_middleware(BodyLimits)
     app.add_middleware(LoopbackOnly)
-    app.add_middleware(Measured, metrics=app.state.metrics)
+    app.add_middleware(Measured, meter=app.state.metrics)
     return app

@@ -5,7 +5,6 @@ One more error is one more line in `STATUSES`, and in `modelyard.registry.proble
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body, status_name
 from modelyard.errors import (
     Conflict,
     IntegrityError,
@@ -24,7 +24,7 @@ from modelyard.errors import (
     UsageError,
 )
 from modelyard.registry.contents import RefusedContent
-from modelyard.registry.problems import PREFIX, problem_name
+from modelyard.registry.problems import problem_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,6 @@ STATUSES: dict[type[ModelyardError], HTTPStatus] = {
 RETRY_AFTER = "1"
 """Seconds after which a client may try again: what makes the registry busy passes in less."""
 
-MEDIA_TYPE = "application/problem+json"
 _MOST_MISTAKES = 10  # of one request that an answer lists
 
 
@@ -66,9 +65,7 @@ def problem(
         hint: What to do about it.
         headers: More headers.
     """
-    said = {"type": f"{PREFIX}{name}", "title": status.phrase, "status": status, "detail": detail, "hint": hint}
-    # Escaped to ASCII: a detail may repeat half of a character that no UTF-8 can carry.
-    return Response(json.dumps(said), status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(problem_body(name, status, detail, hint), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -96,7 +93,7 @@ async def _malformed(_: Request, error: RequestValidationError) -> Response:
 
 async def _plain(_: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
-    return problem(status.name.lower().replace("_", "-"), status, str(error.detail), headers=error.headers)
+    return problem(status_name(status), status, str(error.detail), headers=error.headers)
 
 
 async def _unknown(_: Request, error: Exception) -> Response:  # noqa: ARG001 - the server logs it

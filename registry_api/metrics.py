@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from modelyard.asgi.measured import method_of, route_of
+
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from modelyard.asgi import Scope
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 """Seconds: reads take less than a millisecond, and completing a version of gigabytes takes many seconds."""
@@ -36,41 +37,13 @@ class Metrics:
             "modelyard_registry_requests_in_flight", "Requests not answered yet.", registry=self.registry
         )
 
+    def begin(self) -> None:
+        """Count a request that came."""
+        self.in_flight.inc()
 
-class Measured:
-    """Counts and times every request. A route counts by its template: names in paths would make endless series."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and note how it went."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = "500"  # where nothing is sent, the server answers so
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = str(message["status"])
-            await send(message)
-
-        begun = time.perf_counter()
-        try:
-            with self._metrics.in_flight.track_inprogress():
-                await self._app(scope, receive, noting)
-        finally:
-            method, route = _method(scope), _route(scope)
-            self._metrics.requests.labels(method, route, status).inc()
-            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - begun)
-
-
-def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in {"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"} else "other"
-
-
-def _route(scope: Scope) -> str:
-    path: str = getattr(scope.get("route"), "path", "unmatched")
-    return path
+    def end(self, scope: Scope, status: str, seconds: float) -> None:
+        """Count and time a request that was answered."""
+        self.in_flight.dec()
+        method, route = method_of(scope), route_of(scope)
+        self.requests.labels(method, route, status).inc()
+        self.seconds.labels(method, route).observe(seconds)

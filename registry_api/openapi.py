@@ -5,9 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from modelyard.asgi.problem import MEDIA_TYPE, PREFIX
 from modelyard.registry.messages import Problem
-from modelyard.registry.problems import PREFIX
-from registry_api.errors import MEDIA_TYPE
 from registry_api.examples import plain
 
 _PROBLEMS = {

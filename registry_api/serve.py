@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from modelyard.asgi.guard import check_loopback
 from registry_api.app import create_app
-from registry_api.guard import check_loopback
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -29,7 +29,7 @@ def make_server(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PO
     Raises:
         UsageError: The address could be reached from another machine.
     """
-    check_loopback(host)
+    check_loopback(host, "promote")
     config = uvicorn.Config(
         create_app(registry),
         host=host,

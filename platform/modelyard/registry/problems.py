@@ -10,8 +10,6 @@ from modelyard.registry.contents import RefusedContent
 if TYPE_CHECKING:
     from modelyard.errors import ModelyardError
 
-PREFIX = "urn:modelyard:problem:"
-
 PROBLEMS: dict[str, type[ModelyardError]] = {
     "refused-content": RefusedContent,
     "invalid-data": InvalidData,

@@ -14,10 +14,11 @@ import httpx
 from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from modelyard.asgi.problem import PREFIX
 from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
 from modelyard.registry.files import CHUNK
 from modelyard.registry.messages import Problem
-from modelyard.registry.problems import PREFIX, PROBLEMS
+from modelyard.registry.problems import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

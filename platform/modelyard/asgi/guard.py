@@ -11,11 +11,11 @@ import ipaddress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body
 from modelyard.errors import UsageError
-from registry_api.errors import problem
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from modelyard.asgi import App, Receive, Scope, Send
 
 
 def is_loopback(host: str) -> bool:
@@ -28,21 +28,25 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_loopback(host: str) -> None:
+def check_loopback(host: str, danger: str) -> None:
     """Refuse to listen where others could reach a service that asks nobody who they are.
+
+    Args:
+        host: The name or address to listen on.
+        danger: What everybody could do, as the end of a sentence.
 
     Raises:
         UsageError: The address is not of this machine alone.
     """
     if not is_loopback(host):
-        msg = f"the registry does not listen on `{host}`: without authentication, everybody who reaches it may promote"
+        msg = f"the service does not listen on `{host}`: without authentication, everybody who reaches it may {danger}"
         raise UsageError(msg, "listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel")
 
 
 class LoopbackOnly:
     """Answers requests to this machine's own names only, and none that a web page of another site sends."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,8 +54,10 @@ class LoopbackOnly:
         if scope["type"] != "http" or (reason := _refused(scope)) is None:
             await self._app(scope, receive, send)
             return
-        answer = problem("forbidden", HTTPStatus.FORBIDDEN, reason, "call the service as 127.0.0.1 or localhost")
-        await answer(scope, receive, send)
+        body = problem_body("forbidden", HTTPStatus.FORBIDDEN, reason, "call the service as 127.0.0.1 or localhost")
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": HTTPStatus.FORBIDDEN.value, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _refused(scope: Scope) -> str | None:

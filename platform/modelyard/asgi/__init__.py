@@ -1,0 +1,15 @@
+"""What stands around every HTTP service of Modelyard, in plain ASGI: no web framework is imported here.
+
+One more thing that all services do alike is one more file beside these; what one service does stays with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
