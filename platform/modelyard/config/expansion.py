@@ -56,7 +56,7 @@ def check_for_each(document: dict[str, Any], variables: Collection[str]) -> Iter
             yield Finding(("name",), reason, f"write ${{{name}}} into the name")
         for index, value in enumerate(values):
             if value in values[:index]:
-                yield Finding((*path, index), f"`{value}` is named twice")
+                yield Finding((*path, index), f"`{value}` is named twice", "name it once")
 
 
 def _is_well_formed(for_each: Any) -> bool:

@@ -10,7 +10,6 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs hide i
 from yaml.events import MappingEndEvent, MappingStartEvent, SequenceEndEvent, SequenceStartEvent
 
 from modelyard.config.problems import Problem, field_name
-from modelyard.config.yaml_values import GREATEST_DEPTH, skip_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +57,13 @@ class RawDocument:
     """Its text, for the places of what is wrong in it."""
     first_line: int
     """How many lines stand above the text in its file."""
-    sound: bool
-    """Whether it was read without a problem."""
+    refused: frozenset[tuple[int, int]] = frozenset()
+    """The places of what was read and is not allowed: nothing more is said of them."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether it was read without a problem."""
+        return not self.refused
 
     @property
     def inserts(self) -> bool:
@@ -77,8 +81,14 @@ class RawDocument:
         return Problem(self.file, *place, field_name(finding.path), finding.reason, finding.hint)
 
     def problems(self, findings: Iterable[Finding]) -> Iterator[Problem]:
-        """Findings at their places."""
-        return map(self.problem, findings)
+        """Findings at their places, but those of values that are refused already."""
+        return (self.problem(finding) for finding in findings if not self._is_refused(finding))
+
+    def _is_refused(self, finding: Finding) -> bool:
+        if self.sound:
+            return False
+        _, node = locate(self.node, finding.path)
+        return not self.refused.isdisjoint((node.place, key_place(self.node, finding.path)))
 
 
 def read_nodes(text: str, first_line: int) -> Node:
@@ -91,7 +101,7 @@ def read_nodes(text: str, first_line: int) -> Node:
     parser = CParser(text)
     for _ in ("the stream's start", "the document's start"):
         parser.get_event()
-    return _NodeReader(parser, first_line).read(parser.get_event(), 0)
+    return _NodeReader(parser, first_line).read(parser.get_event())
 
 
 class _NodeReader:
@@ -101,33 +111,30 @@ class _NodeReader:
         self._parser = parser
         self._first_line = first_line
 
-    def read(self, event: Any, depth: int) -> Node:
+    def read(self, event: Any) -> Node:
         """The node of a value whose first event was just read."""
         mark = event.start_mark
         node = Node(Place(mark.line + self._first_line + 1, mark.column + 1), getattr(event, "value", ""))
-        is_mapping, is_list = isinstance(event, MappingStartEvent), isinstance(event, SequenceStartEvent)
-        if (is_mapping or is_list) and depth >= GREATEST_DEPTH:
-            skip_collection(self._parser)
-        elif is_mapping:
-            self._read_mapping(node, depth)
-        elif is_list:
-            self._read_list(node, depth)
+        if isinstance(event, MappingStartEvent):
+            self._read_mapping(node)
+        elif isinstance(event, SequenceStartEvent):
+            self._read_list(node)
         return node
 
-    def _read_mapping(self, node: Node, depth: int) -> None:
+    def _read_mapping(self, node: Node) -> None:
         node.keys = {}
         children: dict[str, Node] = {}
         while not isinstance(event := self._parser.get_event(), MappingEndEvent):
-            key = self.read(event, depth + 1)
-            value = self.read(self._parser.get_event(), depth + 1)
+            key = self.read(event)
+            value = self.read(self._parser.get_event())
             node.keys.setdefault(key.text, key.place)
             children.setdefault(key.text, value)
         node.children = children
 
-    def _read_list(self, node: Node, depth: int) -> None:
+    def _read_list(self, node: Node) -> None:
         children = []
         while not isinstance(event := self._parser.get_event(), SequenceEndEvent):
-            children.append(self.read(event, depth + 1))
+            children.append(self.read(event))
         node.children = children
 
 
@@ -151,4 +158,4 @@ def key_place(root: Node, path: FieldPath) -> Place:
     """The place of the last key of a path; where it is no key, that of its value."""
     place, parent = locate(root, path[:-1])
     keys = parent.keys or {}
-    return keys.get(str(path[-1]), place)
+    return keys.get(str(path[-1]), place) if path else place

@@ -30,7 +30,8 @@ class Finding(NamedTuple):
 
     path: FieldPath
     reason: str
-    hint: str = ""
+    hint: str
+    """What to do about it; there always is something."""
     at_key: bool = False
     """Whether the last key of the path is what is wrong, rather than its value."""
 
@@ -47,7 +48,7 @@ class Problem:
     field: str
     """The path of the field, such as `data.features[0]`; empty for a whole document."""
     reason: str
-    hint: str = ""
+    hint: str
 
     def content(self) -> dict[str, Any]:
         """The problem as plain JSON values."""
@@ -56,7 +57,7 @@ class Problem:
     def __str__(self) -> str:
         head = f"{shown_file(self.file)}:{self.line}:{self.column}"
         line = "  ".join(part for part in (head, self.field, self.reason) if part)
-        return f"{line}\n  hint: {self.hint}" if self.hint else line
+        return f"{line}\n  hint: {self.hint}"
 
 
 class ConfigErrors(InvalidData):
@@ -123,7 +124,7 @@ def near_miss(name: object, known: Iterable[str], *, what: str = "there are") ->
     if close:
         return f"did you mean {_either(close)}?"
     if not choices:
-        return ""
+        return "there is none to name"
     rest = f" and {len(choices) - LISTED_CHOICES} more" if len(choices) > LISTED_CHOICES else ""
     return f"{what}: {', '.join(choices[:LISTED_CHOICES])}{rest}"
 

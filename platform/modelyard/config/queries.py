@@ -32,7 +32,7 @@ class Query:
     columns: tuple[str, ...] | None
     """The columns that it returns; None where the text alone does not say."""
 
-    def problem(self, line: int, reason: str, hint: str = "") -> Problem:
+    def problem(self, line: int, reason: str, hint: str) -> Problem:
         """Something wrong in a line of the query."""
         return Problem(self.file, line, 1, "", reason, hint)
 
@@ -48,9 +48,9 @@ def read_query(file: Path) -> Query | list[Problem]:
             data = opened.read(LARGEST_FILE + 1)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
-        return [Problem(file, 1, 1, "", f"the query cannot be read: {error}")]
+        return [Problem(file, 1, 1, "", f"the query cannot be read: {error}", "write it as plain UTF-8")]
     if len(data) > LARGEST_FILE:
-        return [Problem(file, 1, 1, "", "the query is larger than 1 MiB")]
+        return [Problem(file, 1, 1, "", "the query is larger than 1 MiB", "split it into several feature sets")]
     return parse_query(text, file)
 
 
@@ -67,7 +67,7 @@ def parse_query(text: str, file: Path) -> Query | list[Problem]:
     try:
         tree = environment.parse(text)
     except TemplateSyntaxError as error:
-        return [Problem(file, error.lineno, 1, "", f"not a template: {error.message}")]
+        return [Problem(file, error.lineno, 1, "", f"not a template: {error.message}", "check its braces and quotes")]
     problems = [
         Problem(file, 1, 1, "", f"the template knows no `{name}`", near_miss(name, NAMES))
         for name in sorted(meta.find_undeclared_variables(tree) - set(NAMES))
@@ -105,5 +105,7 @@ def _columns(environment: Any, text: str, file: Path, problems: list[Problem]) -
             inside = False
     columns = query_columns("".join(sql))
     if columns is not None and columns.error:
-        problems.append(Problem(file, 1, 1, "", f"not a query: {columns.error}"))
+        problems.append(
+            Problem(file, 1, 1, "", f"not a query: {columns.error}", "one SELECT, without a semicolon at its end")
+        )
     return columns.columns if columns is not None else None

@@ -79,7 +79,9 @@ def _read_date(text: str) -> Plain:
     try:
         return Plain(date.fromisoformat(text))
     except ValueError:
-        return Plain(text, f"`{text}` looks like a date, but no calendar has it")
+        return Plain(
+            text, f"`{text}` looks like a date, but no calendar has it", "write a day that is, or quotes for text"
+        )
 
 
 def _refused(text: str, reason: str) -> Plain:

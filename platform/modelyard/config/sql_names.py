@@ -63,8 +63,10 @@ def query_columns(sql: str) -> SqlNames | None:
 def _said(error: Exception) -> str:
     """What a parser says of the first mistake, in one line."""
     details = getattr(error, "errors", None)
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     if not details:
-        return str(error).splitlines()[0].rstrip(".") if str(error) else "it is nested too deeply"
+        return "a quote or a comment in it is not closed"  # all that its tokenizer complains of
     first = details[0]
     incomplete = first["description"].startswith("Required keyword")
     reason = "something is missing" if incomplete else first["description"].rstrip(".")

@@ -110,7 +110,7 @@ def check_insertions(value: Any, names: Mapping[str, Any], path: FieldPath = ())
     elif isinstance(value, dict):
         for key, item in value.items():
             if "${" in key:
-                yield Finding((*path, key), "nothing is inserted into a key", "write the key out")
+                yield Finding((*path, key), "nothing is inserted into a key", "write the key out", at_key=True)
             yield from check_insertions(item, names, (*path, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
@@ -128,7 +128,9 @@ def _check_text(text: str, names: Mapping[str, Any], path: FieldPath) -> Iterato
             hint = "lower-case letters, digits and underscores; $${ stands for the characters themselves"
             yield Finding(path, f"`{match[0]}` does not name a variable", hint)
         elif name not in names:
-            hint = near_miss(name, names) or "declare it under `vars` in modelyard.yaml"
+            hint = near_miss(name, names) if names else "declare it under `vars` in modelyard.yaml"
             yield Finding(path, f"there is no variable `{name}`", hint)
         elif match[0] != text and not isinstance(names[name], str | int | float):
-            yield Finding(path, f"the value of `{name}` is no text, so it can only stand alone")
+            yield Finding(
+                path, f"the value of `{name}` is no text, so it can only stand alone", f"write just ${{{name}}}"
+            )

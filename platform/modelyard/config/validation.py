@@ -108,7 +108,7 @@ def _finding(kind: str, complaint: Complaint) -> Finding:
 
 
 def _missing(kind: str, complaint: Complaint) -> tuple[str, str]:
-    above = ".".join([kind, *(step for step in complaint.path[:-1] if isinstance(step, str))])
+    above = _explained(kind, complaint.path[:-1])
     return f"`{complaint.path[-1]}` is missing", f"`modelyard explain {above}` lists the fields"
 
 
@@ -127,10 +127,9 @@ def _text_due(_: str, complaint: Complaint) -> tuple[str, str]:
     return f"text is due, not {_described(complaint)}", _quoting(complaint)
 
 
-def _due(what: str) -> Callable[[str, Complaint], tuple[str, str]]:
+def _due(what: str, hint: str) -> Callable[[str, Complaint], tuple[str, str]]:
     def reason(_: str, complaint: Complaint) -> tuple[str, str]:
-        quoted = isinstance(complaint.value, str) and complaint.value and "mapping" not in what and "list" not in what
-        return f"{what} is due, not {_described(complaint)}", "write it without quotes" if quoted else ""
+        return f"{what} is due, not {_described(complaint)}", hint
 
     return reason
 
@@ -141,13 +140,16 @@ def _pattern(_: str, complaint: Complaint) -> tuple[str, str]:
 
 
 def _bound(words: str, fact: str) -> Callable[[str, Complaint], tuple[str, str]]:
-    return lambda _, complaint: (f"`{_shown(complaint)}` is not {words} {complaint.facts[fact]:g}", "")
+    return lambda _, complaint: (
+        f"`{_shown(complaint)}` is not {words} {complaint.facts[fact]:g}",
+        f"write a number that is {words} {complaint.facts[fact]:g}",
+    )
 
 
 def _length(_: str, complaint: Complaint) -> tuple[str, str]:
     if complaint.type.endswith("short"):
-        return ("it is empty", "") if complaint.facts["min_length"] == 1 else ("it is too short", "")
-    return f"it is longer than {complaint.facts['max_length']} characters", ""
+        return "it is empty", "give it a value, or leave the field out if it may be"
+    return f"it is longer than {complaint.facts['max_length']} characters", "shorten it"
 
 
 def _not_a_day(_: str, complaint: Complaint) -> tuple[str, str]:
@@ -161,9 +163,13 @@ def _in_words_of_check(_: str, complaint: Complaint) -> tuple[str, str]:
     return f"`{_shown(complaint)}` is not written as it must be", rule
 
 
-def _in_other_words(_: str, complaint: Complaint) -> tuple[str, str]:
-    return complaint.message[:1].lower() + complaint.message[1:], ""
+def _in_other_words(kind: str, complaint: Complaint) -> tuple[str, str]:
+    return complaint.message[:1].lower() + complaint.message[
+        1:
+    ], f"`modelyard explain {_explained(kind, complaint.path)}`"
 
+
+_MAPPING = _due("a mapping", "as {key: value}, or a line `key: value` for each")
 
 _REASONS: dict[str, Callable[[str, Complaint], tuple[str, str]]] = {
     "missing": _missing,
@@ -171,13 +177,13 @@ _REASONS: dict[str, Callable[[str, Complaint], tuple[str, str]]] = {
     "literal_error": _not_listed,
     "string_type": _text_due,
     "invalid-json-value": _text_due,
-    "int_type": _due("a whole number"),
-    "float_type": _due("a number"),
-    "bool_type": _due("true or false"),
-    "dict_type": _due("a mapping (`key: value`)"),
-    "model_type": _due("a mapping (`key: value`)"),
-    "model_attributes_type": _due("a mapping (`key: value`)"),
-    "tuple_type": _due("a list"),
+    "int_type": _due("a whole number", "as 10, without quotes"),
+    "float_type": _due("a number", "as 0.5, without quotes"),
+    "bool_type": _due("true or false", "without quotes"),
+    "dict_type": _MAPPING,
+    "model_type": _MAPPING,
+    "model_attributes_type": _MAPPING,
+    "tuple_type": _due("a list", "as [a, b], or a line `- a` for each"),
     "string_pattern_mismatch": _pattern,
     "greater_than": _bound("greater than", "gt"),
     "greater_than_equal": _bound("at least", "ge"),
@@ -197,6 +203,11 @@ _REASONS: dict[str, Callable[[str, Complaint], tuple[str, str]]] = {
 # Words -------------------------------------------------------------------------------------------------------------
 
 
+def _explained(kind: str, path: FieldPath) -> str:
+    """A path as `modelyard explain` takes it."""
+    return ".".join([kind, *(step for step in path if isinstance(step, str))])
+
+
 def _shown(complaint: Complaint) -> str:
     written = complaint.text and "${" not in complaint.text and not isinstance(complaint.value, str)
     return complaint.text if written else str(complaint.value)
@@ -213,5 +224,6 @@ def _described(complaint: Complaint) -> str:
 
 
 def _quoting(complaint: Complaint) -> str:
-    scalar = complaint.value is not None and not isinstance(complaint.value, str | dict | list | tuple)
-    return f'write "{_shown(complaint)}" in quotes' if scalar and "${" not in complaint.text else ""
+    if complaint.value is None or isinstance(complaint.value, dict | list | tuple):
+        return "write the text behind the colon"
+    return f'write "{_shown(complaint)}" in quotes'

@@ -14,7 +14,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from modelyard.config.nodes import RawDocument
 from modelyard.config.problems import Problem
-from modelyard.config.yaml_values import ValueReader
+from modelyard.config.yaml_values import TooDeepError, ValueReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,9 @@ def read_documents(file: Path) -> ReadFile:
         with file.open("rb") as opened:
             data = opened.read(LARGEST_FILE + 1)
     except OSError as error:
-        return ReadFile(problems=[Problem(file, 1, 1, "", f"the file cannot be read: {error.strerror}")])
+        return ReadFile(
+            problems=[Problem(file, 1, 1, "", f"the file cannot be read: {error.strerror}", "look at its permissions")]
+        )
     return parse_documents(data, file)
 
 
@@ -113,15 +115,16 @@ def _read_chunk(chunk: str, first_line: int, file: Path, found: ReadFile) -> Non
     try:
         value, is_there = reader.read(chunk)
     except MarkedYAMLError as error:
-        found.problems.append(_syntax_problem(error, first_line, file))
+        found.problems += [*reader.problems, _syntax_problem(error, first_line, file)]
         found.lost += _kind_and_name(chunk)
         return
     except YAMLError as error:
-        found.problems.append(Problem(file, first_line + 1, 1, "", f"not YAML: {error}"))
+        found.problems.append(Problem(file, first_line + 1, 1, "", f"not YAML: {error}", _SYNTAX_HINT))
         return
     found.problems += reader.problems
     if is_there:
-        found.documents.append(RawDocument(file, value, chunk, first_line, sound=not reader.problems))
+        refused = frozenset((problem.line, problem.column) for problem in reader.problems)
+        found.documents.append(RawDocument(file, value, chunk, first_line, refused))
 
 
 def _syntax_problem(error: MarkedYAMLError, first_line: int, file: Path) -> Problem:
@@ -131,8 +134,13 @@ def _syntax_problem(error: MarkedYAMLError, first_line: int, file: Path) -> Prob
     if begun and begun.line != line:
         context += f" that begins in line {begun.line + first_line + 1}"
     reason = ", ".join(part for part in (context, error.problem) if part)
-    hint = _syntax_hint(error.problem or "")
-    return Problem(file, line + first_line + 1, column + 1, "", f"not YAML: {reason}", hint)
+    place = (file, line + first_line + 1, column + 1, "")
+    if isinstance(error, TooDeepError):
+        return Problem(*place, context, "write less into one document")
+    return Problem(*place, f"not YAML: {reason}", _syntax_hint(error.problem or ""))
+
+
+_SYNTAX_HINT = 'check the indentation, the brackets and the quotes above this place; within braces, quote "${name}"'
 
 
 def _syntax_hint(problem: str) -> str:
@@ -140,6 +148,4 @@ def _syntax_hint(problem: str) -> str:
         return "indent with spaces, not tabs; quote text that begins with one of @ ` % or holds a tab"
     if "mapping values are not allowed" in problem:
         return "quote text with `: ` in it, and check the indentation"
-    if "did not find expected" in problem or "could not find expected" in problem:
-        return 'check the indentation, the brackets and the quotes above this place; within braces, quote "${name}"'
-    return ""
+    return _SYNTAX_HINT

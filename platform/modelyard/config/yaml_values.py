@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from yaml import MarkedYAMLError
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs hide it; libyaml's parser is its own door
 from yaml.events import (
     AliasEvent,
@@ -18,7 +19,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 GREATEST_DEPTH = 32  # the deepest document that anyone needs has 12
 
 _NOT_IN_VALUES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class TooDeepError(MarkedYAMLError):
+    """A document is nested too deeply to be read on."""
 
 
 class ValueReader:
@@ -50,7 +54,7 @@ class ValueReader:
         """The document's value, and whether there is a document at all; what is wrong goes to `problems`.
 
         Raises:
-            YAMLError: The text is no YAML.
+            YAMLError: The text is no YAML, or too deep.
         """
         parser = CParser(text)
         parser.get_event()  # the stream's start
@@ -76,7 +80,9 @@ class ValueReader:
         if kind is ScalarEvent:
             return self._scalar(event)
         if depth >= GREATEST_DEPTH:
-            return self._skip(parser, event)
+            # Not read to its end: libyaml takes minutes for a file of nothing but brackets.
+            reason = f"this is nested more than {GREATEST_DEPTH} levels deep"
+            raise TooDeepError(reason, problem_mark=event.start_mark)
         return self._mapping(parser, depth) if kind is MappingStartEvent else self._list(parser, depth)
 
     def _scalar(self, event: Any) -> Any:
@@ -115,19 +121,15 @@ class ValueReader:
         if text == "<<":
             self._complain(event, "merge keys (`<<`) are not allowed", "write the fields out")
         elif isinstance(key, dict | list):
-            self._complain(event, "a key must be text, not a list or a mapping")
+            self._complain(event, "a key must be text, not a list or a mapping", "write text before the colon")
         elif not text:
-            self._complain(event, "a key is missing before the colon")
+            self._complain(event, "a key is missing before the colon", "write it, or remove the colon")
         else:
             hint = f'write "{text}" in quotes'
             self._complain(event, f"a key must be text, and `{text}` is {_described(key)}", hint)
         return text
 
-    def _skip(self, parser: Any, event: Any) -> None:
-        self._complain(event, f"this is nested more than {GREATEST_DEPTH} levels deep")
-        skip_collection(parser)
-
-    def _complain(self, event: Any, reason: str, hint: str = "") -> None:
+    def _complain(self, event: Any, reason: str, hint: str) -> None:
         mark = event.start_mark
         line, column = mark.line + self._first_line + 1, mark.column + 1
         self.problems.append(Problem(self._file, line, column, "", reason, hint))
@@ -136,16 +138,6 @@ class ValueReader:
         mark = "*" if isinstance(event, AliasEvent) else "&"
         hint = "write the value out; what several documents share is a variable of modelyard.yaml"
         self._complain(event, f"anchors and aliases (`{mark}{event.anchor}`) are not allowed", hint)
-
-
-def skip_collection(parser: Any) -> None:
-    """Read on to the end of a list or mapping that has just begun."""
-    level = 1
-    while level:
-        kind = type(parser.get_event())
-        level += (kind is MappingStartEvent or kind is SequenceStartEvent) - (
-            kind is MappingEndEvent or kind is SequenceEndEvent
-        )
 
 
 def _described(value: object) -> str:

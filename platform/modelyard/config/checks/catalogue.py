@@ -88,7 +88,9 @@ def check_column(
         yield Finding(path, f"the source `{source.name}` has no column `{column}`", hint)
     elif types and source.columns[column] not in types:
         due = " or ".join(sorted(types))
-        yield Finding(path, f"{role} must be of type {due}, and `{column}` is {source.columns[column]}")
+        fitting = [name for name, kind in source.columns.items() if kind in types]
+        hint = f"of that type: {', '.join(fitting)}" if fitting else "no column of the source is of that type"
+        yield Finding(path, f"{role} must be of type {due}, and `{column}` is {source.columns[column]}", hint)
 
 
 def check_keys(keys: str | tuple[str, ...] | None, source: Source | None, path: FieldPath) -> Iterator[Finding]:
@@ -96,7 +98,7 @@ def check_keys(keys: str | tuple[str, ...] | None, source: Source | None, path: 
     for index, column in enumerate(as_keys(keys)):
         here = (*path, index) if isinstance(keys, tuple) else path
         if column in as_keys(keys)[:index]:
-            yield Finding(here, f"`{column}` is named twice")
+            yield Finding(here, f"`{column}` is named twice", "name it once")
         yield from check_column(column, source, here)
 
 
@@ -112,7 +114,7 @@ def check_sql(sql: str | None, columns: Collection[str] | None, path: FieldPath)
         return
     names = scalar_names(sql)
     if names.error:
-        yield Finding(path, f"not a SQL expression: {names.error}")
+        yield Finding(path, f"not a SQL expression: {names.error}", "one scalar expression, as \"direction = 'out'\"")
     for column in names.columns:
         if columns is not None and column not in columns:
             yield Finding(path, f"there is no column `{column}`", near_miss(column, columns, what="the columns"))

@@ -43,9 +43,8 @@ def check_split(model: Model, labels: Source | None) -> Iterator[Finding]:
         yield Finding((*path, "by"), "without a test, cross-validation alone can judge, and there is none", hint)
     yield from _check_test(split, path)
     if split.test_from and not (data.from_ or split.test_from) <= split.test_from < (data.to or split.test_from.max):
-        yield Finding(
-            (*path, "test_from"), f"{split.test_from} is not between the first and the last day of the labels"
-        )
+        reason = f"{split.test_from} is not between the first and the last day of the labels"
+        yield Finding((*path, "test_from"), reason, "a day after `data.from` and before `data.to`")
     if split.by == "group" and split.group is None and data.labels.entity is None:
         yield Finding((*path, "by"), "there is nothing to group by", "name the `group`, or `data.labels.entity`")
     yield from check_column(split.group, labels, (*path, "group"))
@@ -64,7 +63,7 @@ def check_evaluation(model: Model, labels: Source | None) -> Iterator[Finding]:
     for index, metric in enumerate(evaluation.metrics):
         path = ("evaluation", "metrics", index)
         if metric in evaluation.metrics[:index]:
-            yield Finding(path, f"`{metric}` is named twice")
+            yield Finding(path, f"`{metric}` is named twice", "name it once")
         yield from _check_metric(metric, model.task, path)
     for index, gate in enumerate(evaluation.gates):
         path = ("evaluation", "gates", index)

@@ -113,7 +113,7 @@ def _check_query(known: KnownFeatureSet) -> Iterator[Finding]:
             hint = "its columns join the others on the entity"
             yield Finding(("query",), f"the query does not return the entity's column `{column}`", hint)
     for column in repeated(returned):
-        yield Finding(("query",), f"the query returns two columns `{column}`")
+        yield Finding(("query",), f"the query returns two columns `{column}`", "rename one of them")
     others = {AS_OF, *(each.name for each in document.aggregations), *(each.name for each in document.expressions)}
     for column in sorted(others & set(returned)):
         yield Finding(("query",), f"the query's column `{column}` has the name of another", "rename one of them")

@@ -70,7 +70,9 @@ def _check_labels(model: Model, source: Source | None) -> Iterator[Finding]:
     if labels.delay is not None and labels.timestamp is None:
         yield Finding((*path, "delay"), "a delay counts from the labels' `timestamp`, and there is none", "name it")
     if labels.label in (*as_keys(labels.entity), labels.timestamp, labels.weight):
-        yield Finding((*path, "label"), f"`{labels.label}` is what is predicted, and cannot be anything else as well")
+        yield Finding(
+            (*path, "label"), f"`{labels.label}` is what is predicted, and has another role here", "name another column"
+        )
 
 
 def _check_target(model: Model, source: Source | None) -> Iterator[Finding]:
@@ -103,7 +105,9 @@ def _check_period(model: Model) -> Iterator[Finding]:
                     ("data", key), "labels without a `timestamp` have no days", "name the timestamp, or remove it"
                 )
     if data.from_ and data.to and data.from_ >= data.to:
-        yield Finding(("data", "to"), f"the labels end on {data.to}, before they begin on {data.from_}")
+        yield Finding(
+            ("data", "to"), f"the labels end on {data.to}, before they begin on {data.from_}", "exchange them"
+        )
 
 
 # Features ----------------------------------------------------------------------------------------------------------
@@ -138,7 +142,7 @@ def _check_features(model: Model, catalogue: Catalogue) -> Iterator[Finding]:
 def _check_feature_set(name: str, model: Model, catalogue: Catalogue, path: FieldPath) -> Iterator[Finding]:
     yield from catalogue.check_name("FeatureSet", name, path)
     if name in model.data.features[: int(path[-1])]:
-        yield Finding(path, f"the feature set `{name}` is named twice")
+        yield Finding(path, f"the feature set `{name}` is named twice", "name it once")
     known = catalogue.feature_sets.get(name)
     if known is None:
         return

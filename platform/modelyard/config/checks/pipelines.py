@@ -95,7 +95,7 @@ def _check_use(used: dict[str, Any], path: FieldPath, modules: Collection[str] |
         hint = f"its arguments belong below `with`: with: {{{key}: …}}"
         yield Finding((*path, key), f"`{key}` stands beside `use`", hint, at_key=True)
     if not isinstance(used.get("with", {}), dict):
-        yield Finding((*path, "with"), "a mapping (`key: value`) is due")
+        yield Finding((*path, "with"), "the arguments are no mapping (`key: value`)", "as with: {C: 1.0}")
     name = used["use"]
     if not isinstance(name, str) or not _is_dotted(name):
         if "${" not in str(name):  # a parameter is checked where a model gives it a value
