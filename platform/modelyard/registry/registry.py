@@ -66,6 +66,9 @@ class Registry(Protocol):
     def claim(self, claim: VersionClaim) -> Claim:
         """Reserve the next number, and be told where the bytes go. The same key gets the same version.
 
+        A run that died before it completed its claim is tried again and makes other bytes: its new claim, under the
+        same key, takes the place of the one that is PENDING.
+
         Raises:
             Conflict: The key was used for another claim, or the model is archived.
             InvalidData: An artifact's path, type or size is not acceptable.

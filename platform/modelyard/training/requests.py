@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from modelyard.errors import NotFound
-from modelyard.registry.records import Run, RunState, VersionState
+from modelyard.registry.records import Run, RunState
 from modelyard.training.identity import code_digest, environment_digest
 from modelyard.training.spec import RunSpec
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelyard.config.definitions import ModelDefinition
-    from modelyard.registry.records import FeatureSetPin
+    from modelyard.registry.records import FeatureSetPin, ModelVersion
     from modelyard.registry.registry import Registry
 
 
@@ -61,18 +62,20 @@ def plan_run(registry: Registry, spec: RunSpec, *, project: str, actor: str, aga
         actor: Who asks.
         again: Whether a new attempt is made even where the request was met.
     """
-    attempts = _attempts(registry, spec)
-    if attempts and not again:
-        last = attempts[-1]
-        if not last.state.terminal or (last.state is RunState.SUCCEEDED and _still_there(registry, last)):
-            return last
+    met = registry.find_version(spec.definition.name, spec.request)
+    last = _last_attempt(registry, spec, 0 if met is None else met.attempt)
+    if not again:
+        answer = _run_of(registry, met) or last
+        if answer is not None and (answer.state is RunState.SUCCEEDED or not answer.state.terminal):
+            return answer
+    attempt = 1 + (last.attempt if last is not None else 0 if met is None else met.attempt)
     return Run(
-        id=spec.run_id(len(attempts) + 1),
+        id=spec.run_id(attempt),
         model=spec.definition.name,
         project=project,
         team=spec.definition.owner,
         request=spec.request,
-        attempt=len(attempts) + 1,
+        attempt=attempt,
         spec=spec.content(),
         state=RunState.QUEUED,
         created_at=datetime.now(UTC),
@@ -80,15 +83,22 @@ def plan_run(registry: Registry, spec: RunSpec, *, project: str, actor: str, aga
     )
 
 
-def _attempts(registry: Registry, spec: RunSpec) -> list[Run]:
-    found: list[Run] = []
-    while True:
+def _last_attempt(registry: Registry, spec: RunSpec, known: int) -> Run | None:
+    """The last attempt at a request, from one on that is known; old ones may have been swept."""
+    last = None
+    for attempt in itertools.count(max(known, 1)):
         try:
-            found.append(registry.run(spec.run_id(len(found) + 1)))
+            last = registry.run(spec.run_id(attempt))
         except NotFound:
-            return found
+            if attempt > known:
+                return last
+    return last
 
 
-def _still_there(registry: Registry, run: Run) -> bool:
-    version = registry.find_version(run.model, run.request)
-    return version is not None and version.state is not VersionState.DELETED
+def _run_of(registry: Registry, version: ModelVersion | None) -> Run | None:
+    if version is None or version.run is None:
+        return None
+    try:
+        return registry.run(version.run)
+    except NotFound:
+        return None

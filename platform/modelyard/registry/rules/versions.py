@@ -60,10 +60,14 @@ class VersionRules(Rules):
         return self._targeted(self._metadata.add_claim(claim.model, claim.key, fingerprint, make))
 
     def _claimed_before(self, claim: VersionClaim, fingerprint: str, known: KeyRecord) -> Claim:
+        version = self._metadata.version(claim.model, int(known.answer))
         if known.fingerprint != fingerprint:
+            if version is not None and version.state is VersionState.PENDING and claim.run and claim.run == version.run:
+                self._metadata.drop_claim(version)
+                msg = f"the next try of run `{claim.run}` takes the place of version {version.number}"
+                raise Stale(msg)
             msg = f"key `{claim.key}` was used for another claim of `{claim.model}`: version {known.answer}"
             raise Conflict(msg, "use a key of its own for each version")
-        version = self._metadata.version(claim.model, int(known.answer))
         if version is None:
             msg = f"version {known.answer} of `{claim.model}` was removed just now"
             raise Stale(msg)
