@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from modelyard.errors import InvalidData
+from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
 
 if TYPE_CHECKING:
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Source
     from modelyard.features.engine import FileRows, PartitionRows
-
-TYPES = {
-    "string": "VARCHAR",
-    "integer": "BIGINT",
-    "double": "DOUBLE",
-    "boolean": "BOOLEAN",
-    "timestamp": "TIMESTAMPTZ",
-    "date": "DATE",
-}
-"""A column's declared type → DuckDB's. Instants without a zone are UTC, as the session's zone is."""
 
 _FLOATING = ("float", "halffloat", "double", "decimal")
 PACKAGE = "package:"
@@ -149,11 +140,11 @@ def _cast(source: Source, column: str, stored: str) -> str:
     """A column in its declared type. What would be rounded, or is no such value, is an error that names its place."""
     kind = source.columns[column]
     name = identifier(column)
-    cast = f"CAST({name} AS {TYPES[kind]})"
+    cast = f"CAST({name} AS {SQL_TYPES[kind]})"
     if kind == "integer" and stored.startswith(_FLOATING):
         fits = f"{name} = trunc({name})"
     elif kind != "string" and "string" in stored:
-        fits = f"TRY_CAST({name} AS {TYPES[kind]}) IS NOT NULL"
+        fits = f"TRY_CAST({name} AS {SQL_TYPES[kind]}) IS NOT NULL"
     else:
         return f"{cast} AS {name}"
     wrong = text(f"source `{source.name}`: `{column}` is declared as {kind} and holds ")
@@ -177,7 +168,7 @@ def _csv_select(source: Source, files: Sequence[str]) -> str:
 
 def _read_csv(source: Source, header: Sequence[str], files: Sequence[str]) -> str:
     layout = source.csv
-    kinds = (f"{text(name)}: {text(TYPES[source.columns.get(name, 'string')])}" for name in header)
+    kinds = (f"{text(name)}: {text(SQL_TYPES[source.columns.get(name, 'string')])}" for name in header)
     options = {
         "columns": f"{{{', '.join(kinds)}}}",
         "auto_detect": "false",

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Source
 
+SQL_TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "double": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+}
+"""A column's type, as a source names it → as SQL does. Instants without a zone are UTC, as every session's zone is."""
+
 Value = str | int | float | datetime | None
 """What can be bound. Instants are aware."""
 
