@@ -8,8 +8,8 @@ A file with thousands of DAGs is slow to parse, so an operator may copy this one
 `modelyard_models_3_of_4.py`, each copy makes a quarter of the DAGs.
 
 Environment variables: MODELYARD_PROJECT, the project's folder, in which commands run; MODELYARD_SPECS, the folder of
-specs, `.modelyard/specs` in the project unless said; MODELYARD_COMMAND, the `modelyard` to run, the one beside Airflow's
-Python unless said.
+specs, `specs` in the project's state folder unless said; MODELYARD_COMMAND, the `modelyard` to run, the one beside
+Airflow's Python unless said.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RETRIES = {
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=30),
 }
-"""An hour or so in all: long enough for a registry's restart, short enough that the day's scores still come that day."""
+"""Half an hour or so in all: long enough for a restart of the registry, short enough to be seen the same morning."""
 
 HUNG = timedelta(hours=6)
 """After this a command is ended and tried again: it would otherwise hold its slot for ever."""

@@ -26,9 +26,10 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=False,
     tags=["modelyard"],
+    default_args={"owner": "modelyard"},
 ):
 
-    @task(execution_timeout=timedelta(minutes=30))
+    @task(execution_timeout=timedelta(minutes=30))  # type: ignore[untyped-decorator]  # Airflow's types are not read
     def poll() -> None:
         """Bring the DAG specs in line with what the registry says is live."""
         Command(["poll"], PROJECT, os.environ).run(lambda line: logging.getLogger(__name__).info("%s", line))
