@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from modelyard.asgi.guard import LoopbackOnly
+from modelyard.asgi.measured import Measured
 from scoring_service import problems
-from scoring_service.metrics import Measured
 from scoring_service.routes import router
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from scoring_service.service import Service
+
+DESCRIPTION = """\
+Predictions of the models that are live: for rows of features, or for entities, whose features are looked up in the
+newest published partitions. A new version takes over without a request being lost. Errors are problems as of RFC 9457.
+"""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -31,9 +38,11 @@ def create_app(service: Service) -> FastAPI:
         yield
         await asyncio.to_thread(service.stop)
 
-    app = FastAPI(title="Modelyard scoring", lifespan=lifespan, description=__doc__)
+    app = FastAPI(title="Modelyard scoring", version=version("modelyard"), description=DESCRIPTION, lifespan=lifespan)
     app.state.service = service
     app.include_router(router)
     problems.install(app)
-    app.add_middleware(Measured, metrics=service.metrics)
+    # The last one added stands outermost: what is refused counts too.
+    app.add_middleware(LoopbackOnly)
+    app.add_middleware(Measured, meter=service.metrics)
     return app

@@ -6,19 +6,20 @@ models only, so that no caller can make new series. One more number is one more 
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from modelyard.asgi.measured import route_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client.metrics_core import Metric
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from modelyard.asgi import Scope
     from modelyard.scoring.live import LiveModels
     from modelyard.scoring.runtime import Runtime
     from scoring_service.workers import Workers
@@ -51,6 +52,16 @@ class Metrics:
         self._registry.register(_State(live, workers))
         ProcessCollector(registry=self._registry)
 
+    def begin(self) -> None:
+        """A request came; `busy` counts those that cost something."""
+
+    def end(self, scope: Scope, status: str, seconds: float) -> None:
+        """Count and time a request that was answered."""
+        # The route names the model once it is known to be one; before that it is the caller's own words.
+        labels = (route_of(scope), scope.get("state", {}).get("model", ""))
+        self.requests.labels(*labels, status).inc()
+        self.seconds.labels(*labels).observe(seconds)
+
     def text(self) -> bytes:
         """Everything, in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -82,42 +93,3 @@ class _State(Collector):
         yield CounterMetricFamily(
             "modelyard_scoring_refused", "Requests refused because too many waited.", self._workers.refused
         )
-
-
-class Measured:
-    """An ASGI app whose requests are counted and timed.
-
-    Args:
-        app: The app.
-        metrics: Where to count.
-    """
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and count its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status = 500  # where nothing is sent, the server answers so
-
-        async def watched(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        started = time.perf_counter()
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            self._count(scope, status, time.perf_counter() - started)
-
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        # A path that no route takes is the caller's own words; a model is named by the route once it is known.
-        route: Any = scope.get("route")
-        labels = (getattr(route, "path", ""), scope.get("state", {}).get("model", ""))
-        self._metrics.requests.labels(*labels, str(status)).inc()
-        self._metrics.seconds.labels(*labels).observe(seconds)

@@ -77,9 +77,9 @@ def test_rows_are_scored_by_their_features(client: TestClient, service: Service)
 
 
 def test_entities_are_scored_by_what_was_published_last(
-    client: TestClient, service: Service, history_live: FeatureSetPin, datasets: FilesystemDatasets, clock: Clock
+    client: TestClient, history_live: FeatureSetPin, datasets: FilesystemDatasets, clock: Clock
 ) -> None:
-    wait_for(lambda: service.live.ready)
+    wait_for(lambda: client.get("/v1/models").json()["models"])
     table = training_set()
     asked = [{"loan_id": "L7"}, {"loan_id": "nobody"}, {"loan_id": "L3"}]
     content = client.post(SCORE, json={"entities": asked}).json()
@@ -141,6 +141,11 @@ def test_bodies_of_the_wrong_kind_or_size_are_refused(client: TestClient, servic
     assert [answer.status_code for answer in (plain, large, pieces)] == [415, 413, 413]
     assert large.json()["detail"] == "the body is larger than 65,536 bytes; send the rows in several requests"
     assert all(answer.headers["content-type"] == "application/problem+json" for answer in (plain, large, pieces))
+
+
+def test_other_names_of_this_machine_are_refused(client: TestClient) -> None:
+    answer = client.get("/health", headers={"host": "rebound.example.org"})
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:modelyard:problem:forbidden")
 
 
 def test_unknown_paths_methods_and_models_are_problems(client: TestClient, service: Service) -> None:
@@ -214,7 +219,7 @@ def test_requests_rows_and_versions_are_counted(client: TestClient, service: Ser
     assert f'modelyard_scoring_requests_total{{model="loans",{route},status="200"}} 1.0' in text
     assert f'modelyard_scoring_requests_total{{model="loans",{route},status="422"}} 1.0' in text
     assert f'modelyard_scoring_requests_total{{model="",{route},status="404"}} 1.0' in text
-    assert 'modelyard_scoring_requests_total{model="",route="",status="404"} 1.0' in text
+    assert 'modelyard_scoring_requests_total{model="",route="unmatched",status="404"} 1.0' in text
     assert f'modelyard_scoring_request_seconds_count{{model="loans",{route}}} 2.0' in text
     assert 'modelyard_scoring_rows_total{model="loans"} 5.0' in text
     assert 'modelyard_scoring_served_version{model="loans"} 1.0' in text

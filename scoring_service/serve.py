@@ -1,0 +1,41 @@
+"""Runs the service until it is told to end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from modelyard.asgi.guard import check_loopback
+from scoring_service.app import create_app
+
+if TYPE_CHECKING:
+    from scoring_service.service import Service
+
+PORT = 8800
+DRAIN = 30
+"""Seconds that requests in progress may take after a signal to end: as long as a body may take to arrive."""
+
+
+def serve(service: Service, host: str = "127.0.0.1", port: int = PORT) -> None:
+    """Serve until SIGINT or SIGTERM; requests in progress are answered first.
+
+    Args:
+        service: What answers.
+        host: A name or address of this machine.
+        port: The port.
+
+    Raises:
+        UsageError: The address could be reached from another machine.
+    """
+    check_loopback(host, "score")
+    config = uvicorn.Config(
+        create_app(service),
+        host=host,
+        port=port,
+        access_log=False,  # /metrics counts; a line for each request would cost more than the request
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN,
+        log_level="warning",
+    )
+    uvicorn.Server(config).run()
