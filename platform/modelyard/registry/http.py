@@ -223,7 +223,12 @@ class HttpRegistry:
 
 def _json(body: Record) -> str:
     """A body as JSON. Not what pydantic makes of it at once: it would send NaN as null."""
-    return plain_json(body.model_dump(mode="json")).decode()
+    try:
+        content = body.model_dump(mode="json")
+    except ValueError as error:
+        msg = f"the request is no plain JSON: {error}"
+        raise InvalidData(msg, "leave out broken Unicode, and nest less deep") from error
+    return plain_json(content).decode()
 
 
 def _model(name: str) -> str:

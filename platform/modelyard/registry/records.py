@@ -17,7 +17,12 @@ T = TypeVar("T")
 class Record(BaseModel):
     """Something that the registry holds. Instants are UTC and carry their timezone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        ser_json_inf_nan="constants",  # null would hide a NaN from whoever checks what it gets
+    )
 
 
 class Page(Record, Generic[T]):

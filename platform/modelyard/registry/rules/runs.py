@@ -136,6 +136,9 @@ def _log_key(run_id: str) -> str:
 
 def _check_run(run: Run) -> None:
     check_run_id(run.id)
+    if run.progress is not None and not 0 <= run.progress <= 1:
+        msg = f"the progress of run `{run.id}` is {run.progress}, and not between 0 and 1"
+        raise InvalidData(msg)
     check_name(run.model)
     check_digest(run.request, "the request")
     check_metrics(run.metrics)

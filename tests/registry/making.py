@@ -1,0 +1,172 @@
+"""What the registry's tests are made of: definitions, claims, files, a clock that does as it is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from modelyard.canonical import digest
+from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.local import LocalRegistry
+from modelyard.registry.records import Artifact, Estimate, FeatureSetPin, Pins, Run, RunState, VersionClaim
+from modelyard.registry.sqlite import SqliteMetadata
+from modelyard.registry.transfer import register_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from modelyard.registry.records import ModelRecord, ModelVersion
+    from modelyard.registry.registry import Registry
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+DIGEST = "a" * 64
+PINS = Pins(config=DIGEST, code=DIGEST, environment=DIGEST, training_set=DIGEST)
+BODY = b'{"weights": [0.25, -1.5]}'
+FILES = {"model.json": BODY}
+
+
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **time: float) -> datetime:
+        """Let time pass, or run back."""
+        self.now += timedelta(**time)
+        return self.now
+
+
+def open_local(home: Path, clock: Callable[[], datetime] | None = None) -> LocalRegistry:
+    """A registry in a folder."""
+    metadata, artifacts = SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts")
+    if clock is None:
+        return LocalRegistry(metadata, artifacts, actor="amina")
+    return LocalRegistry(metadata, artifacts, actor="amina", clock=clock)
+
+
+def source(name: str = "loans", **columns: str) -> dict[str, Any]:
+    """A source's document."""
+    return {
+        "apiVersion": "modelyard/v1",
+        "kind": "Source",
+        "name": name,
+        "format": "csv",
+        "path": f"data/{name}.csv",
+        "columns": {"id": "string", "label": "integer", **columns},
+    }
+
+
+def feature_set(
+    name: str = "history", *, window: str = "30d", refs: Mapping[str, Any] | None = None, **document: Any
+) -> dict[str, Any]:
+    """A feature set's definition."""
+    aggregation = {"name": f"{name}_total", "of": "amount", "how": "sum", "window": window}
+    content: dict[str, Any] = {
+        "document": {
+            "apiVersion": "modelyard/v1",
+            "kind": "FeatureSet",
+            "name": name,
+            "owner": "credit-ke",
+            "entity": "id",
+            "source": "transactions",
+            "aggregations": [aggregation],
+            **document,
+        },
+        "sources": {"transactions": source("transactions", amount="double")},
+    }
+    return {**content, "refs": dict(refs)} if refs else content
+
+
+def definition(name: str = "ke", **document: Any) -> dict[str, Any]:
+    """A model's definition."""
+    pipeline = [{"use": "sklearn.linear_model.LogisticRegression"}]
+    sets = document.pop("feature_sets", {})
+    return {
+        "document": {
+            "apiVersion": "modelyard/v1",
+            "kind": "Model",
+            "name": name,
+            "owner": "credit-ke",
+            "task": "binary_classification",
+            "data": {
+                "labels": {"source": "loans", "entity": "id", "label": "label"},
+                "features": [*sets, {"source": "loans"}],
+            },
+            "pipeline": pipeline,
+            **document,
+        },
+        "pipeline": pipeline,
+        "sources": {"loans": source()},
+        **({"feature_sets": sets} if sets else {}),
+    }
+
+
+def apply(registry: Registry, name: str = "ke", **document: Any) -> ModelRecord:
+    """Create a model, or revise it."""
+    page = registry.models(limit=1000)
+    revision = {model.name: model.revision for model in page.items}.get(name, 0)
+    return registry.apply_model(definition(name, **document), project="lender", expected_revision=revision)
+
+
+def artifact(path: str, content: bytes) -> Artifact:
+    """What is claimed of a file."""
+    return Artifact(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def claim_of(
+    key: str = "key", model: str = "ke", files: Mapping[str, bytes] = FILES, *, request: str = DIGEST, sets: int = 0
+) -> VersionClaim:
+    """A claim of files."""
+    pinned = tuple(FeatureSetPin(name=f"set_{number}", version=1, digest=DIGEST) for number in range(sets))
+    return VersionClaim(
+        model=model,
+        key=key,
+        request=request,
+        pins=PINS.model_copy(update={"feature_sets": pinned}),
+        metrics={"roc_auc": Estimate(value=0.74, low=0.72, high=0.76)},
+        artifacts=tuple(artifact(path, content) for path, content in files.items()),
+    )
+
+
+def write_files(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
+    """A folder with files in it."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def register(registry: Registry, folder: Path, key: str = "key", model: str = "ke", **claim: Any) -> ModelVersion:
+    """A READY version of the usual files."""
+    return register_version(registry, claim_of(key, model, **claim), write_files(folder / "made"))
+
+
+def run_of(run_id: str = "ke-aaaaaaaaaaaa-1", model: str = "ke", **fields: Any) -> Run:
+    """A queued run."""
+    spec = fields.pop("spec", {"as_of": "2026-11-20T00:00:00Z"})
+    return Run(
+        id=run_id,
+        model=model,
+        project="lender",
+        team="credit-ke",
+        request=digest(spec),
+        attempt=1,
+        spec=spec,
+        state=RunState.QUEUED,
+        created_at=NOON,
+        created_by="amina",
+        **fields,
+    )
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON, for messages of failing tests."""
+    return json.dumps(value, indent=2, default=str)

@@ -1,0 +1,160 @@
+"""What every registry promises of runs and their logs."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.registry.records import Estimate, RunState
+from tests.registry.making import apply, run_of
+
+if TYPE_CHECKING:
+    from modelyard.registry.registry import Registry
+    from tests.registry.making import Clock
+
+RUN_ID = run_of().id
+
+
+@pytest.fixture(autouse=True)
+def _model(registry: Registry) -> None:
+    apply(registry)
+
+
+def test_a_run_is_queued_once(registry: Registry) -> None:
+    assert registry.queue_run(run_of()) == run_of()
+    moved = registry.update_run(run_of().model_copy(update={"state": RunState.BUILDING}))
+    assert registry.queue_run(run_of()) == moved
+    assert registry.runs().items == (moved,)
+
+
+def test_a_new_run_is_new(registry: Registry) -> None:
+    for changed in ({"state": RunState.TRAINING}, {"sequence": 2}):
+        with pytest.raises(InvalidData, match="a new run"):
+            registry.queue_run(run_of().model_copy(update=changed))
+    with pytest.raises(NotFound, match="no model"):
+        registry.queue_run(run_of(model="nobody"))
+
+
+def test_a_change_is_conditioned_on_the_sequence(registry: Registry, clock: Clock) -> None:
+    queued = registry.queue_run(run_of())
+    building = queued.model_copy(update={"state": RunState.BUILDING, "tries": 1, "started_at": clock.now})
+    changed = registry.update_run(building)
+    assert changed == building.model_copy(update={"sequence": 2})
+    assert registry.run(RUN_ID) == changed
+    with pytest.raises(Conflict, match="sequence 2"):
+        registry.update_run(queued.model_copy(update={"state": RunState.TRAINING}))
+    assert registry.update_run(building) == changed, "the same change again is answered as the first"
+    assert registry.update_run(changed.model_copy(update={"progress": 0.5})).sequence == 3
+
+
+def test_a_run_ends_once(registry: Registry, clock: Clock) -> None:
+    queued = registry.queue_run(run_of())
+    metrics = {"roc_auc": Estimate(value=0.7)}
+    done = queued.model_copy(update={"state": RunState.SUCCEEDED, "version": 1, "metrics": metrics})
+    ended = registry.update_run(done)
+    assert (ended.finished_at, ended.sequence) == (clock.now, 2)
+    clock.pass_(hours=1)
+    assert registry.update_run(done) == ended
+    with pytest.raises(Conflict, match="SUCCEEDED"):
+        registry.update_run(ended.model_copy(update={"state": RunState.QUEUED}))
+    assert registry.cancel_run(RUN_ID) == ended
+    assert registry.open_runs().items == ()
+
+
+def test_what_a_run_asks_for_never_changes(registry: Registry) -> None:
+    queued = registry.queue_run(run_of())
+    for changed in ({"spec": {"as_of": "x"}}, {"request": "b" * 64}, {"model": "gh"}, {"attempt": 2}):
+        with pytest.raises(InvalidData, match="never changes"):
+            registry.update_run(queued.model_copy(update=changed))
+
+
+def test_a_queued_run_is_cancelled_at_once(registry: Registry, clock: Clock) -> None:
+    registry.queue_run(run_of())
+    cancelled = registry.cancel_run(RUN_ID)
+    assert (cancelled.state, cancelled.finished_at) == (RunState.CANCELLED, clock.now)
+    assert registry.cancel_run(RUN_ID) == cancelled
+
+
+def test_a_run_in_progress_is_asked_to_end(registry: Registry) -> None:
+    building = registry.update_run(registry.queue_run(run_of()).model_copy(update={"state": RunState.BUILDING}))
+    asked = registry.cancel_run(RUN_ID)
+    assert (asked.state, asked.cancel_requested, asked.sequence) == (RunState.BUILDING, True, 3)
+    assert registry.cancel_run(RUN_ID) == asked
+    with pytest.raises(Conflict):
+        registry.update_run(building.model_copy(update={"state": RunState.TRAINING}))
+
+
+def test_runs_come_in_pages(registry: Registry) -> None:
+    apply(registry, "gh")
+    ids = [f"ke-{number:012d}-1" for number in range(4)]
+    for run_id in ids:
+        registry.queue_run(run_of(run_id))
+    registry.queue_run(run_of("gh-000000000000-1", "gh"))
+    registry.cancel_run(ids[1])
+    page = registry.runs(limit=2)
+    assert [run.id for run in page.items] == ["gh-000000000000-1", ids[3]]
+    assert [run.id for run in registry.runs(limit=9, page=page.next).items] == [ids[2], ids[1], ids[0]]
+    first = registry.runs(model="ke", limit=3)
+    assert [run.id for run in first.items] == [ids[3], ids[2], ids[1]]
+    assert [run.id for run in registry.runs(model="ke", limit=3, page=first.next).items] == [ids[0]]
+    waiting = registry.open_runs(limit=2)
+    assert [run.id for run in waiting.items] == [ids[0], ids[2]]
+    assert [run.id for run in registry.open_runs(page=waiting.next).items] == [ids[3], "gh-000000000000-1"]
+    with pytest.raises(NotFound):
+        registry.runs(model="nobody")
+
+
+def test_a_log_is_kept_and_replaced(registry: Registry) -> None:
+    registry.queue_run(run_of())
+    with pytest.raises(NotFound, match="no log"):
+        b"".join(registry.read_run_log(RUN_ID))
+    registry.write_run_log(RUN_ID, io.BytesIO(b"fitting\n"))
+    long = "fitting · 41 200 rows\n".encode() * 200_000
+    registry.write_run_log(RUN_ID, io.BytesIO(long))
+    assert b"".join(registry.read_run_log(RUN_ID)) == long
+    registry.write_run_log(RUN_ID, io.BytesIO(b""))
+    assert b"".join(registry.read_run_log(RUN_ID)) == b""
+
+
+def test_what_is_not_there_is_not_found(registry: Registry) -> None:
+    for ask in (
+        lambda: registry.run("nobody"),
+        lambda: registry.cancel_run("nobody"),
+        lambda: registry.update_run(run_of()),
+        lambda: registry.write_run_log("nobody", io.BytesIO(b"x")),
+        lambda: b"".join(registry.read_run_log("nobody")),
+    ):
+        with pytest.raises(NotFound, match="no run"):
+            ask()
+
+
+@pytest.mark.parametrize("run_id", ["../x", "A", "a/b", "a_b", "", "x" * 64, "a\n", "1a"])
+def test_an_id_is_an_id(registry: Registry, run_id: str) -> None:
+    for ask in (
+        lambda: registry.run(run_id),
+        lambda: registry.queue_run(run_of(run_id)),
+        lambda: registry.write_run_log(run_id, io.BytesIO(b"x")),
+    ):
+        with pytest.raises(InvalidData):
+            ask()
+
+
+def test_a_run_s_values_are_checked(registry: Registry) -> None:
+    naive = datetime(2026, 1, 1)
+    for changed in (
+        {"metrics": {"roc_auc": Estimate(value=float("nan"))}},
+        {"created_at": naive},
+        {"deadline": naive},
+        {"reason": "x" * 4001},
+        {"reason": "\ud800"},
+        {"request": "../x"},
+        {"spec": {"x": float("nan")}},
+        {"progress": float("inf")},
+    ):
+        with pytest.raises(InvalidData):
+            registry.queue_run(run_of().model_copy(update=changed))
+    assert registry.runs().items == ()
