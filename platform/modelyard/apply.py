@@ -1,0 +1,102 @@
+"""Do what a plan says: register feature sets, write revisions, queue runs, archive what is gone.
+
+Each change is one transaction of the registry, and none depends on one that comes after it. So a process that dies in
+between has applied a part of the plan, and the next plan says what is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelyard.config.plan import Action, check_applicable
+
+if TYPE_CHECKING:
+    from modelyard.config.definitions import ModelDefinition
+    from modelyard.config.plan import Change, Plan
+    from modelyard.registry.records import Run
+    from modelyard.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done."""
+
+    changes: tuple[Change, ...]
+    runs: tuple[Run, ...]
+    """The runs that were queued, or found queued already."""
+
+
+def apply_plan(workspace: Workspace, plan: Plan) -> Applied:
+    """Apply a plan that was made of the workspace's project and registry just now.
+
+    Args:
+        workspace: The project and its back-ends.
+        plan: What to do.
+
+    Raises:
+        InvalidData: Something to be applied waits for an environment variable, or does not compile.
+        Conflict: Somebody else changed what the plan was made of meanwhile.
+    """
+    check_applicable(workspace.project, plan)
+    runs: list[Run] = []
+    for change in sorted(plan.changes, key=lambda change: change.kind != "FeatureSet"):
+        if change.kind == "FeatureSet":
+            _apply_feature_set(workspace, change)
+        else:
+            run = _apply_model(workspace, change)
+            runs += [run] if run is not None else []
+    return Applied(plan.changes, tuple(runs))
+
+
+def _apply_feature_set(workspace: Workspace, change: Change) -> None:
+    from modelyard.features.registration import register_feature_sets
+
+    if change.action is Action.ARCHIVE:
+        workspace.registry.archive_feature_set(change.name, reason="its document is gone")
+        return
+    definition = workspace.project.feature_sets[change.name]
+    register_feature_sets([definition], workspace.registry, workspace.project.name)
+
+
+def _apply_model(workspace: Workspace, change: Change) -> Run | None:
+    if change.action is Action.ARCHIVE:
+        workspace.registry.archive_model(change.name, reason="its document is gone")
+        return None
+    definition = workspace.project.models[change.name]
+    run = request_run(workspace, definition) if change.run else None
+    if run is None and change.action is Action.UPDATE:
+        definition = _with_applied_feature_sets(workspace, definition)
+    workspace.registry.apply_model(
+        definition.content(), project=workspace.project.name, expected_revision=change.held, run=run
+    )
+    return run
+
+
+def request_run(workspace: Workspace, definition: ModelDefinition) -> Run:
+    """The run that a model's definition asks for as of today: one that is there, or a new one, not yet queued.
+
+    Args:
+        workspace: The project and its back-ends.
+        definition: The model.
+
+    Raises:
+        InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
+    """
+    from modelyard.features.registration import register_feature_sets
+    from modelyard.training.bundles import keep_bundles
+    from modelyard.training.requests import make_spec, plan_run
+
+    settings, project = workspace.settings, workspace.project.name
+    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, project)
+    keep_bundles(settings.root, definition.bundles, settings.home / "bundles")
+    spec = make_spec(definition, [pins[name] for name in definition.feature_sets])
+    return plan_run(workspace.registry, spec, project=project, actor=settings.actor)
+
+
+def _with_applied_feature_sets(workspace: Workspace, definition: ModelDefinition) -> ModelDefinition:
+    """A definition that keeps the feature sets it was trained with, so that it stays outdated until it is trained."""
+    from modelyard.config.definitions import ModelDefinition
+
+    applied = ModelDefinition.model_validate(workspace.registry.model(definition.name).definition)
+    return definition.model_copy(update={"feature_sets": applied.feature_sets})
