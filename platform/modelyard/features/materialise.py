@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidData
@@ -35,13 +35,14 @@ from modelyard.features.templates import AS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
     from pathlib import Path
 
     from modelyard.config.definitions import FeatureSetDefinition
     from modelyard.datasets.expectations import AuditResult
     from modelyard.datasets.store import DatasetStore, Staging
     from modelyard.features.engine import Engine, Relation, Session
+    from modelyard.features.instants import Grid
     from modelyard.registry.records import FeatureSetPin
 
 Progress = Callable[[int], None]
@@ -83,6 +84,7 @@ def plan_days(
     days: Iterable[date],
     datasets: DatasetStore,
     *,
+    now: datetime,
     force: bool = False,
 ) -> tuple[Work, ...]:
     """What there is to do for some days of a feature set: first for those that it refers to, last for itself.
@@ -92,23 +94,42 @@ def plan_days(
         pins: The versions of the set and of all that it refers to.
         days: The days; those on which the set has no instants are passed over.
         datasets: Where values are published.
+        now: Instants after this moment have no values yet; a day is published again when more of its instants came.
         force: Compute days of the set itself that are published already, too.
+
+    Raises:
+        InvalidData: A day has not begun.
     """
-    grid = grid_of(definition)
-    wanted = sorted(day for day in set(days) if grid.instants(day))
-    published = set(datasets.partitions(dataset_of(pins[definition.name])))
-    there = tuple(day for day in wanted if day.isoformat() in published and not force)
-    missing = tuple(day for day in wanted if day not in set(there))
-    instants = [instant for day in missing for instant in grid.instants(day)]
+    grid, dataset = grid_of(definition), dataset_of(pins[definition.name])
+    due = {day: _due(grid, day, now) for day in sorted(set(days)) if grid.instants(day)}
+    for day, instants in due.items():
+        if not instants:
+            reason = f"feature set `{definition.name}` has no values as of {day}: that day has not begun"
+            raise InvalidData(reason, "values are computed once their day is there")
+    published = set(datasets.partitions(dataset))
+    there = [
+        day for day in due if not force and day.isoformat() in published and _is_whole(datasets, dataset, day, due[day])
+    ]
+    missing = [day for day in due if day not in set(there)]
     before: list[Work] = []
     for ref in definition.refs.values():
         ref_grid = grid_of(ref)
-        ref_days = ref_grid.days_of(ref_grid.at_or_before(instant) for instant in instants)
-        before += plan_days(ref, pins, ref_days, datasets)
-    return (*before, Work(definition, missing, there))
+        ref_days = ref_grid.days_of(ref_grid.at_or_before(instant) for day in missing for instant in due[day])
+        before += plan_days(ref, pins, ref_days, datasets, now=now)
+    return (*before, Work(definition, tuple(missing), tuple(there)))
 
 
-def materialise(
+def _due(grid: Grid, day: date, now: datetime) -> list[datetime]:
+    return [instant for instant in grid.instants(day) if instant <= now]
+
+
+def _is_whole(datasets: DatasetStore, dataset: str, day: date, due: Sequence[datetime]) -> bool:
+    """Whether a published day holds every instant that is due; one with a single instant always does."""
+    manifest = datasets.manifest(dataset, day.isoformat()) if len(due) > 1 else None
+    return len(due) == 1 or (manifest is not None and len(manifest.details["instants"]) >= len(due))
+
+
+def materialise(  # noqa: PLR0913 - what it works with, and three choices that calls name
     definition: FeatureSetDefinition,
     pins: Mapping[str, FeatureSetPin],
     days: Iterable[date],
@@ -116,6 +137,7 @@ def materialise(
     engine: Engine,
     datasets: DatasetStore,
     force: bool = False,
+    now: datetime | None = None,
     progress: Progress | None = None,
 ) -> tuple[MaterialiseResult, ...]:
     """Compute and publish what is missing of a feature set's values, and of those that it refers to.
@@ -130,6 +152,7 @@ def materialise(
         engine: What computes.
         datasets: Where values are published.
         force: Compute days of the set itself that are published already, too.
+        now: Instants after this moment have no values yet; this machine's clock unless said.
         progress: Told as partitions are published.
 
     Returns:
@@ -139,11 +162,13 @@ def materialise(
         InvalidData: The definition, the sources' rows, or a partition is not as it must be. Days that passed their
             audit stay published.
     """
+    now = now or datetime.now(UTC)
     results = []
-    for work in plan_days(definition, pins, days, datasets, force=force):
+    for work in plan_days(definition, pins, days, datasets, now=now, force=force):
         compiled = compile_set(work.definition)
         pin = pins[work.definition.name]
-        results.append(_Materialisation(compiled, pins, pin, engine, datasets, force, progress).run(work))
+        run = _Materialisation(compiled, pins, pin, engine, datasets, now=now, force=force, progress=progress)
+        results.append(run.run(work))
     return tuple(results)
 
 
@@ -154,6 +179,7 @@ class _Materialisation:
     pin: FeatureSetPin
     engine: Engine
     datasets: DatasetStore
+    now: datetime
     force: bool
     progress: Progress | None
 
@@ -175,7 +201,7 @@ class _Materialisation:
 
     def _instants(self, days: Iterable[date]) -> list[datetime]:
         grid = grid_of(self.compiled.definition)
-        return [instant for day in days for instant in grid.instants(day)]
+        return [instant for day in days for instant in _due(grid, day, self.now)]
 
     # Passes --------------------------------------------------------------------------------------------------------
 
@@ -269,8 +295,8 @@ class _Materialisation:
         """Publish a day; its rows. One that somebody else published in the meantime is as good."""
         dataset, partition = dataset_of(self.pin), day.isoformat()
         manifest = None if self.force else self.datasets.manifest(dataset, partition)
-        if manifest is None:
-            instants = [instant.isoformat() for instant in self._instants([day])]
+        instants = [instant.isoformat() for instant in self._instants([day])]
+        if manifest is None or manifest.details["instants"] != instants:
             details: dict[str, Any] = {"instants": instants, "features": kinds, "audit": audit.content()}
             manifest = staging.publish(partition, where=where if days > 1 else None, details=details)
         if self.progress is not None:

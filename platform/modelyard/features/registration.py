@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelyard.errors import NotFound
 from modelyard.features.compile import compile_set, ordered
 from modelyard.features.lineage import lineage_of
 from modelyard.registry.records import FeatureSetPin
@@ -34,3 +35,25 @@ def register_feature_sets(
         version = registry.register_feature_set(definition.content(), project=project, lineage=lineage)
         pins[version.name] = FeatureSetPin(name=version.name, version=version.number, digest=version.digest)
     return pins
+
+
+def find_pins(definitions: Iterable[FeatureSetDefinition], registry: Registry) -> dict[str, FeatureSetPin]:
+    """The registered versions of definitions and of all that they refer to; nothing is registered.
+
+    Raises:
+        NotFound: A definition has no version.
+    """
+    return {one.name: _find(one, registry) for one in ordered(tuple(definitions))}
+
+
+def _find(definition: FeatureSetDefinition, registry: Registry) -> FeatureSetPin:
+    newest = registry.feature_set(definition.name)
+    for number in range(newest.number, 0, -1):
+        try:
+            version = registry.feature_set(definition.name, number)
+        except NotFound:
+            continue  # numbers have gaps
+        if version.digest == definition.digest:
+            return FeatureSetPin(name=version.name, version=version.number, digest=version.digest)
+    reason = f"feature set `{definition.name}` is not registered as it is defined"
+    raise NotFound(reason, "modelyard apply")
