@@ -1,0 +1,123 @@
+"""Versions change under load: no request fails, and every answer is of one version alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import uvicorn
+
+from scoring_service.app import create_app
+from tests.scoring.trained import KINDS, loans, train, training_set
+from tests.scoring.versions import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
+    from scoring_service.service import Service
+    from tests.scoring.clock import Clock
+
+ROWS = training_set(rows=50, seed=9).select(list(KINDS)).to_pylist()
+SCORE = "/v1/models/loans/score"
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[str]:
+    """The address of a real server in a thread."""
+    server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="error", lifespan="on"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Askers:
+    """Threads that ask without a pause, and keep what they are told."""
+
+    def __init__(self, url: str, count: int = 3) -> None:
+        self.told: list[tuple[int, Any]] = []
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(url,)) for _ in range(count)]
+
+    def __enter__(self) -> Askers:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, url: str) -> None:
+        with httpx.Client(base_url=url) as client:
+            while not self._ended.is_set():
+                answer = client.post(SCORE, json={"features": ROWS})
+                self.told.append((answer.status_code, answer.json()))
+
+
+@pytest.mark.timeout(60)
+def test_twenty_promotions_lose_no_request_and_mix_no_answer(
+    registry: LocalRegistry, service: Service, clock: Clock, tmp_path: Path
+) -> None:
+    name = apply(registry, loans())
+    versions = [
+        train(registry, tmp_path / "runs", loans(), table=training_set(seed=seed), attempt=seed) for seed in range(4)
+    ]
+    registry.promote(name, versions[0], live_from=clock())
+    with serving(service) as url:
+        while not service.live.ready or not service.live.slots():
+            time.sleep(0.01)
+        expected: dict[int, list[float]] = {}
+        with Askers(url) as askers:
+            for turn in range(1, 21):
+                version = versions[turn % len(versions)]
+                registry.promote(name, version, live_from=clock.advance(timedelta(seconds=1)))
+                while service.live.slots()[0].served != version:
+                    time.sleep(0.001)
+                answer = service.live.get(name).answer("features", ROWS, clock())
+                expected[version] = [entry["prediction"] for entry in answer["predictions"]]
+    assert len(askers.told) > 20
+    assert {status for status, _ in askers.told} == {200}
+    assert {content["version"] for _, content in askers.told} == set(versions)
+    assert len({tuple(predictions) for predictions in expected.values()}) == len(versions)
+    for _, content in askers.told:
+        assert [entry["prediction"] for entry in content["predictions"]] == expected[content["version"]]
+
+
+@pytest.mark.timeout(60)
+def test_a_version_with_a_flipped_bit_changes_no_answer(
+    registry: LocalRegistry, service: Service, clock: Clock, tmp_path: Path
+) -> None:
+    name = apply(registry, loans())
+    whole, broken = (train(registry, tmp_path / "runs", loans(), attempt=attempt) for attempt in (1, 2))
+    file = tmp_path / "artifacts" / registry.version(name, broken).location / "model.skops"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    registry.promote(name, whole, live_from=clock())
+    with serving(service) as url:
+        while not service.live.slots() or service.live.slots()[0].served != whole:
+            time.sleep(0.01)
+        with Askers(url) as askers:
+            registry.promote(name, broken, live_from=clock.advance(timedelta(seconds=1)))
+            while not service.live.slots()[0].failures:
+                time.sleep(0.001)
+            before = len(askers.told)
+            while len(askers.told) < before + 10:
+                time.sleep(0.001)
+    assert "model.skops" in service.live.slots()[0].problem
+    assert {(status, content["version"]) for status, content in askers.told} == {(200, whole)}
