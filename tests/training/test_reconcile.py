@@ -1,0 +1,529 @@
+"""The loop, with the real registry and datasets; only the processes are played."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelyard.canonical import digest, file_digest
+from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.errors import Unavailable
+from modelyard.registry.records import Artifact, Pins, Run, RunState, VersionClaim
+from modelyard.registry.transfer import register_version
+from modelyard.training.launchers.launcher import Job, JobSpec, JobState
+from modelyard.training.moves import TRIES, Moves
+from modelyard.training.reconcile import Reconciler
+from modelyard.training.requests import plan_run
+from modelyard.training.spec import RunSpec
+from modelyard.training.tasks import is_build, run_of
+from tests.scoring.clock import Clock
+from tests.training import yard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from modelyard.registry.local import LocalRegistry
+
+
+class PlayedLauncher:
+    """A launcher whose processes do their work when a test lets them."""
+
+    def __init__(self, registry: LocalRegistry, datasets: FilesystemDatasets, folder: Path) -> None:
+        self.registry, self.datasets, self.folder = registry, datasets, folder
+        self.jobs: dict[str, Job] = {}
+        self.specs: dict[str, JobSpec] = {}
+        self.started: list[str] = []
+        self.cancelled: list[str] = []
+        self._files = count()
+
+    def submit(self, spec: JobSpec) -> None:
+        if spec.name not in self.jobs:
+            self.jobs[spec.name] = Job(spec.name, JobState.RUNNING)
+            self.specs[spec.name] = spec
+            self.started.append(spec.name)
+
+    def list(self) -> Sequence[Job]:
+        return list(self.jobs.values())
+
+    def logs(self, name: str) -> Iterator[bytes]:
+        yield f"log of {name}".encode()
+
+    def cancel(self, name: str) -> None:
+        if name in self.jobs and self.jobs[name].state is JobState.RUNNING:
+            self.cancelled.append(name)
+            self.jobs[name] = Job(name, JobState.FAILED, reason="cancelled", permanent=True)
+
+    def remove(self, name: str) -> None:
+        self.jobs.pop(name, None)
+
+    @property
+    def running(self) -> Sequence[str]:
+        return [job.name for job in self.jobs.values() if job.state is JobState.RUNNING]
+
+    def end(self, name: str, how: str = "well") -> None:
+        """Let a process end: well, badly (for good), suddenly, or suddenly after its work was done."""
+        outcome: dict[str, Any] = {"ok": True}
+        if how in ("well", "late"):
+            outcome |= self._work(name)
+        if how == "badly":
+            outcome = {"ok": False, "reason": "bad data", "permanent": True}
+        if how in ("suddenly", "late"):
+            self.jobs[name] = Job(name, JobState.FAILED, reason="the process ended without an outcome")
+        else:
+            state = JobState.SUCCEEDED if outcome["ok"] else JobState.FAILED
+            self.jobs[name] = Job(name, state, outcome=json.dumps(outcome).encode())
+
+    def _work(self, name: str) -> dict[str, Any]:
+        task = json.loads(self.specs[name].task)
+        if is_build(name):
+            wanted = RunSpec.model_validate(task["request"])
+            with self.datasets.stage(f"training_sets/{wanted.training_set}") as staging:
+                pq.write_table(yard.table(5), staging.path / "rows.parquet")
+                staging.publish("all", details={"roles": yard.roles()})
+            return {}
+        # Every try makes other bytes, as real ones do.
+        folder = self.folder / str(next(self._files))
+        folder.mkdir(parents=True)
+        file = folder / "model.json"
+        file.write_text(json.dumps({"made": folder.name}))
+        found = self.registry.find_version(wanted_model(task), request(task))
+        if found is not None and found.run == task["run"]:
+            return {"version": found.number}
+        pins = Pins(config=digest("c"), code=digest("c"), environment=digest("e"), training_set=task["training_set"])
+        artifact = Artifact(path="model.json", size=file.stat().st_size, sha256=file_digest(file))
+        model, run = wanted_model(task), task["run"]
+        claim = VersionClaim(model=model, key=run, run=run, request=request(task), pins=pins, artifacts=(artifact,))
+        return {"version": register_version(self.registry, claim, folder).number}
+
+
+def wanted_model(task: dict[str, Any]) -> str:
+    return str(task["spec"]["definition"]["document"]["name"])
+
+
+def request(task: dict[str, Any]) -> str:
+    return RunSpec.model_validate(task["spec"]).request
+
+
+class Yard:
+    """A registry, datasets, a played launcher and a loop over them."""
+
+    def __init__(self, home: Path, parallel: int = 2) -> None:
+        self.home = home
+        self.clock = Clock(yard.TODAY)
+        self.registry = yard.registry(home)
+        self.datasets = FilesystemDatasets(home / "datasets")
+        self.launcher = PlayedLauncher(self.registry, self.datasets, home / "work")
+        self.settings = yard.settings(home, parallel)
+
+    def loop(self, around: Callable[[Any], Any] = lambda part: part) -> Reconciler:
+        moves = Moves(around(self.registry), clock=self.clock, chance=lambda: 0.5)
+        parts = (around(self.registry), around(self.launcher), around(self.datasets))
+        return Reconciler(*parts, self.settings, moves=moves)
+
+    def queue(self, name: str = "loans", code: str = "code", **document: Any) -> Run:
+        made = yard.definition(name, **document)
+        revision = self.revision(name)
+        planned = plan_run(self.registry, yard.spec(made, code), project="tests", actor="tests")
+        self.registry.apply_model(made.content(), project="tests", expected_revision=revision, run=planned)
+        return self.registry.queue_run(planned)
+
+    def revision(self, name: str) -> int:
+        known = {record.name: record.revision for record in self.registry.models().items}
+        return known.get(name, 0)
+
+    def state(self, run: Run) -> RunState:
+        return self.registry.run(run.id).state
+
+    def play(self, how: str = "well") -> None:
+        """Step until nothing is open, processes ending one way."""
+        for _ in range(50):
+            self.loop().step()
+            for name in self.launcher.running:
+                self.launcher.end(name, how)
+            self.clock.advance(timedelta(seconds=10))
+            if not self.registry.open_runs().items:
+                self.loop().step()
+                return
+        pytest.fail("runs never end")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Yard:
+    return Yard(tmp_path)
+
+
+def test_a_run_goes_from_queued_to_live(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    assert loop.step().seen[run.id].state is RunState.BUILDING
+    (build,) = place.launcher.running
+    place.launcher.end(build)
+    assert loop.step().seen[run.id].state is RunState.TRAINING
+    (training,) = place.launcher.running
+    assert run_of(training) == run.id
+    assert loop.step().moved == 0
+    place.launcher.end(training)
+    done = loop.step().seen[run.id]
+    assert (done.state, done.version, done.tries, done.reason) == (RunState.SUCCEEDED, 1, 1, "")
+    assert place.launcher.jobs == {}
+    (fact,) = place.registry.promotions("loans")
+    assert (fact.version, fact.reason) == (1, f"run {run.id}")
+    assert b"".join(place.registry.read_run_log(run.id)) == f"log of {training}".encode()
+    assert loop.step().seen == {}
+
+
+def test_asking_again_for_the_same_is_answered_with_what_is_there(place: Yard) -> None:
+    first = place.queue()
+    asked = yard.spec(yard.definition())
+    assert plan_run(place.registry, asked, project="tests", actor="tests").id == first.id
+    place.play()
+    assert plan_run(place.registry, asked, project="tests", actor="tests").state is RunState.SUCCEEDED
+    again = plan_run(place.registry, asked, project="tests", actor="tests", again=True)
+    assert (again.attempt, again.state) == (2, RunState.QUEUED)
+    place.registry.queue_run(again)
+    place.play("badly")
+    other = plan_run(place.registry, asked, project="tests", actor="tests", again=True)
+    assert other.attempt == 3
+    assert plan_run(place.registry, asked, project="tests", actor="tests").attempt == 1
+
+
+def test_what_failed_is_tried_anew_when_asked_again(place: Yard) -> None:
+    place.queue()
+    place.play("badly")
+    again = place.queue()
+    assert (again.attempt, again.state) == (2, RunState.QUEUED)
+
+
+def test_runs_with_one_training_set_share_the_job_that_builds_it(place: Yard) -> None:
+    runs = [place.queue(name, seed=seed) for seed, name in enumerate(("ke", "gh", "ug"))]
+    loop = place.loop()
+    loop.step()
+    loop.step()
+    assert {place.state(run) for run in runs} == {RunState.BUILDING}
+    (build,) = place.launcher.running
+    place.launcher.end(build)
+    loop.step()
+    loop.step()
+    assert [place.state(run) for run in runs] == [RunState.TRAINING, RunState.TRAINING, RunState.BUILDING]
+    assert place.registry.run(runs[2].id).reason == "waits for free cores: 2 of 2 are taken"
+    for name in place.launcher.running:
+        place.launcher.end(name)
+    loop.step()
+    assert place.state(runs[2]) is RunState.TRAINING
+    assert sum(is_build(name) for name in place.launcher.started) == 1
+
+
+def test_a_run_that_asks_for_more_than_there_is_runs_alone(place: Yard) -> None:
+    large = place.queue("large", resources={"cpu": 8})
+    small = place.queue("small", data={"from": "2026-01-01"})
+    loop = place.loop()
+    for _ in range(3):
+        loop.step()
+        for name in place.launcher.running:
+            if is_build(name):
+                place.launcher.end(name)
+    assert [place.state(run) for run in (large, small)] == [RunState.TRAINING, RunState.BUILDING]
+
+
+def test_a_failure_for_good_is_not_tried_again(place: Yard) -> None:
+    run = place.queue()
+    place.play("badly")
+    ended = place.registry.run(run.id)
+    assert (ended.state, ended.tries, ended.permanent, ended.reason) == (RunState.FAILED, 1, True, "bad data")
+
+
+def test_a_death_is_tried_again_after_a_while_and_thrice_at_most(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    place.launcher.end(place.launcher.running[0], "suddenly")
+    loop.step()
+    waiting = place.registry.run(run.id)
+    assert waiting.state is RunState.QUEUED
+    assert waiting.not_before == place.clock.now + timedelta(seconds=2)
+    assert waiting.reason == "try 1 of 3 failed: the process ended without an outcome"
+    assert place.launcher.jobs == {}
+    loop.step()
+    assert place.launcher.running == []
+    place.play("suddenly")
+    ended = place.registry.run(run.id)
+    assert (ended.state, ended.tries, ended.permanent) == (RunState.FAILED, TRIES, False)
+    assert ended.reason == "the process ended without an outcome; tried 3 times"
+
+
+def test_a_process_that_dies_after_its_work_made_one_version(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    place.launcher.end(place.launcher.running[0])
+    loop.step()
+    place.launcher.end(place.launcher.running[0], "late")
+    place.play()
+    assert place.registry.run(run.id).version == 1
+    assert [version.number for version in place.registry.versions("loans").items] == [1]
+
+
+@pytest.mark.parametrize("when", ["queued", "building", "training", "done"])
+def test_cancel(place: Yard, when: str) -> None:
+    run = place.queue()
+    loop = place.loop()
+    stages = {"queued": 0, "building": 1, "training": 2, "done": 2}
+    for _ in range(stages[when]):
+        loop.step()
+        if is_build(place.launcher.running[0]):
+            place.launcher.end(place.launcher.running[0])
+            loop.step() if when != "building" else None
+    if when == "done":
+        place.launcher.end(place.launcher.running[0])
+    place.registry.cancel_run(run.id)
+    loop.step()
+    loop.step()
+    ended = place.registry.run(run.id)
+    assert ended.state is (RunState.SUCCEEDED if when == "done" else RunState.CANCELLED)
+    assert place.launcher.jobs == {}
+    assert place.registry.live("loans", place.clock.now + timedelta(days=2)) is None
+    if when == "done":
+        assert ended.reason == "version 1 was registered before the run could be cancelled; it is not promoted"
+
+
+def test_a_build_that_another_run_needs_survives_a_cancel(place: Yard) -> None:
+    first, second = place.queue("ke"), place.queue("gh", seed=1)
+    loop = place.loop()
+    loop.step()
+    loop.step()
+    place.registry.cancel_run(first.id)
+    loop.step()
+    assert len(place.launcher.running) == 1
+    place.registry.cancel_run(second.id)
+    loop.step()
+    assert place.launcher.jobs == {}
+
+
+def test_manual_promotion_is_left_to_people(place: Yard) -> None:
+    run = place.queue(promotion="manual")
+    place.play()
+    assert place.registry.run(run.id).version == 1
+    assert not place.registry.promotions("loans")
+
+
+def test_a_version_of_an_outdated_definition_is_not_promoted(place: Yard) -> None:
+    run = place.queue()
+    place.loop().step()
+    place.registry.apply_model(yard.definition(seed=9).content(), project="tests", expected_revision=1)
+    place.play()
+    ended = place.registry.run(run.id)
+    assert ended.state is RunState.SUCCEEDED
+    assert "is not promoted: the model's definition has changed" in ended.reason
+
+
+def test_a_promotion_that_is_refused_is_told(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    place.launcher.end(place.launcher.running[0])
+    loop.step()
+    place.launcher.end(place.launcher.running[0])
+    place.registry.promote("loans", 1, live_from=yard.TODAY + timedelta(days=5000))
+    loop.step()
+    assert "version 1 is not promoted" in place.registry.run(run.id).reason
+
+
+def test_a_missing_bundle_fails_the_run_in_words(place: Yard) -> None:
+    run = place.queue(bundles={"./estimators": digest("gone")})
+    place.play()
+    ended = place.registry.run(run.id)
+    assert (ended.state, ended.permanent) == (RunState.FAILED, True)
+    assert "the module `./estimators` that the run was queued with is not on this machine" in ended.reason
+
+
+def test_a_training_set_that_went_is_built_again(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    place.launcher.end(place.launcher.running[0])
+    loop.step()
+    place.launcher.jobs.clear()
+    place.loop(lambda part: part if part is not place.datasets else FilesystemDatasets(place.home / "empty")).step()
+    assert place.registry.run(run.id).reason == "try 1 of 3 failed: its training set is gone"
+    place.play()
+    assert place.state(run) is RunState.SUCCEEDED
+
+
+def test_a_job_that_the_launcher_lost_is_submitted_again(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    for _ in range(2):
+        loop.step()
+        (name,) = place.launcher.running
+        place.launcher.jobs.clear()
+        loop.step()
+        assert list(place.launcher.running) == [name]
+        place.launcher.end(name)
+    loop.step()
+    assert place.registry.run(run.id).tries == 1
+
+
+def test_an_outcome_that_can_not_be_read_counts_as_none(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    place.launcher.end(place.launcher.running[0])
+    loop.step()
+    (name,) = place.launcher.running
+    place.launcher.jobs[name] = Job(name, JobState.SUCCEEDED, outcome=b'{"well": 1}')
+    loop.step()
+    assert place.registry.run(run.id).reason == "try 1 of 3 failed: the job ended, and did not do its work"
+
+
+def test_jobs_of_others_are_left_alone(place: Yard) -> None:
+    for name in ("trial-0123456789ab", "trial-0123456789ab-prepare"):
+        place.launcher.jobs[name] = Job(name, JobState.FAILED)
+    place.loop().step()
+    assert len(place.launcher.jobs) == 2
+
+
+def test_a_job_of_an_unknown_run_is_ended(place: Yard) -> None:
+    name = f"other-{'0' * 12}-1-1"
+    place.launcher.jobs[name] = Job(name, JobState.RUNNING)
+    place.loop().step()
+    assert place.launcher.cancelled == [name]
+    assert place.launcher.jobs == {}
+
+
+def test_run_until_done_tells_of_every_change(place: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [place.queue("ke"), place.queue("gh", seed=1)]
+
+    def sleep(_: float) -> None:
+        place.clock.advance(timedelta(seconds=1))
+        for name in place.launcher.running:
+            place.launcher.end(name)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    told: list[tuple[str, RunState]] = []
+    done = place.loop().run_until_done([run.id for run in runs], lambda run: told.append((run.model, run.state)))
+    assert {run.state for run in done.values()} == {RunState.SUCCEEDED}
+    assert [state for model, state in told if model == "ke"] == [
+        RunState.BUILDING,
+        RunState.TRAINING,
+        RunState.SUCCEEDED,
+    ]
+    assert place.loop().run_until_done([run.id for run in runs]) == done
+
+
+def test_run_until_done_waits_for_a_registry_but_not_for_ever(place: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = place.queue()
+    loop = place.loop()
+    failures = 0
+
+    def step() -> None:
+        nonlocal failures
+        failures += 1
+        raise Unavailable("gone")  # noqa: EM101 - a test's own
+
+    monkeypatch.setattr(loop, "step", step)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    times = iter([0.0, *[10.0] * 5, 61.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    with pytest.raises(Unavailable):
+        loop.run_until_done([run.id])
+    assert failures == 6
+
+
+def test_a_step_meets_no_more_runs_than_it_has_to(place: Yard) -> None:
+    for number in range(250):
+        place.queue(f"m{number}", data={"from": f"2026-01-{1 + number % 28:02d}"})
+    step = place.loop().step()
+    assert len(step.seen) == 3
+    assert len(place.launcher.running) == 2
+
+
+class Crash(BaseException):
+    """The loop's process dies."""
+
+
+class Dying:
+    """A part whose calls kill the process: before they do anything, or right after."""
+
+    def __init__(self, part: Any, plan: Iterator[str]) -> None:
+        self._part, self._plan = part, plan
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._part, name)
+
+        def call(*given: Any, **named: Any) -> Any:
+            fate = next(self._plan, "live")
+            if fate == "before":
+                raise Crash
+            result = method(*given, **named)
+            if fate == "after":
+                raise Crash
+            return result
+
+        return call
+
+
+FATES = st.lists(st.sampled_from(["live"] * 6 + ["before", "after"]), max_size=60)
+ENDINGS = st.lists(st.sampled_from(["well", "well", "well", "suddenly", "late", "badly"]), max_size=25)
+
+
+@settings(max_examples=20)
+@given(fates=FATES, endings=ENDINGS, order=st.randoms(use_true_random=False))
+def test_whatever_dies_when_every_run_ends_and_makes_one_version_at_most(
+    fates: list[str], endings: list[str], order: Any
+) -> None:
+    with TemporaryDirectory() as folder:
+        place = Yard(Path(folder))
+        runs = [place.queue("ke"), place.queue("gh", seed=1), place.queue("ug", data={"from": "2026-01-01"})]
+        plan, ends = iter(fates), iter(endings)
+        for _ in range(400):
+            loops = [place.loop(lambda part: Dying(part, plan)) for _ in range(2)]
+            try:
+                order.choice(loops).step()
+            except Crash:
+                continue
+            running = list(place.launcher.running)
+            if running:
+                place.launcher.end(order.choice(running), next(ends, "well"))
+            place.clock.advance(timedelta(seconds=5))
+            if not place.registry.open_runs().items:
+                break
+        place.loop().step()
+        assert place.launcher.jobs == {}
+        for run in runs:
+            ended = place.registry.run(run.id)
+            versions = [version for version in place.registry.versions(run.model).items if version.run == run.id]
+            assert ended.state in (RunState.SUCCEEDED, RunState.FAILED)
+            assert len(versions) <= 1
+            assert ended.tries <= TRIES
+            if ended.state is RunState.SUCCEEDED:
+                assert [version.number for version in versions] == [ended.version]
+                assert [fact.version for fact in place.registry.promotions(run.model)] == [ended.version]
+
+
+def test_a_change_by_another_loop_is_respected(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    stale = place.registry.open_runs()
+    loop.step()
+
+    class Stale:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(place.registry, name)
+
+        def open_runs(self, **_: Any) -> Any:
+            return stale
+
+    late = Reconciler(Stale(), place.launcher, place.datasets, place.settings)
+    late.step()
+    assert len(place.launcher.started) == 1
+    assert place.registry.run(run.id).sequence == 2
