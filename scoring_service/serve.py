@@ -8,6 +8,7 @@ import uvicorn
 
 from modelyard.asgi.guard import check_loopback
 from scoring_service.app import create_app
+from scoring_service.logs import configure_logs
 
 if TYPE_CHECKING:
     from scoring_service.service import Service
@@ -29,6 +30,7 @@ def serve(service: Service, host: str = "127.0.0.1", port: int = PORT) -> None:
         UsageError: The address could be reached from another machine.
     """
     check_loopback(host, "score")
+    configure_logs()
     config = uvicorn.Config(
         create_app(service),
         host=host,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from modelyard.datasets.filesystem import FilesystemDatasets
@@ -13,12 +14,21 @@ from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.sqlite import SqliteMetadata
 from scoring_service.app import create_app
+from scoring_service.logs import configure_logs
 from scoring_service.service import Limits, Service
 from tests.scoring.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Events as the service writes them: structlog's own way draws every variable of a traceback."""
+    configure_logs()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
