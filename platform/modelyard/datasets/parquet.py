@@ -62,6 +62,22 @@ def count_rows(path: Path, where: Where) -> int:
     return rows
 
 
+def null_rates(path: Path, columns: Sequence[str]) -> dict[str, float]:
+    """The share of nulls in some columns of a file, from its footer alone where that says."""
+    file = _open(path)
+    metadata, rows = file.metadata, file.metadata.num_rows
+    nulls = dict.fromkeys(columns, 0)
+    for column in columns:
+        index = file.schema_arrow.get_field_index(column)
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(index).statistics
+            if statistics is not None and statistics.has_null_count:
+                nulls[column] += statistics.null_count
+            else:
+                nulls[column] += file.read_row_group(group, columns=[column]).column(0).null_count
+    return {column: count / rows if rows else 0.0 for column, count in nulls.items()}
+
+
 def read_batches(
     files: Sequence[str], where: Where | None = None, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:

@@ -1,0 +1,204 @@
+"""Training sets: label rows with the features that were known at their time, published once for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelyard.datasets import parquet
+from modelyard.features.audits import audit_source
+from modelyard.features.compile import rows_relation, values_relation
+from modelyard.features.engine import SourceRows
+from modelyard.features.feature_columns import ColumnFeatures, SetFeatures, entity_of, features_of
+from modelyard.features.labels import GROUP, LABEL, LABELS, TIME, WEIGHT, LabelRows
+from modelyard.features.materialise import materialise
+from modelyard.features.partitions import grid_of, manifests_of, partition_rows
+from modelyard.features.point_in_time import instants_of, join_features, side_by_side
+from modelyard.features.quoting import identifiers
+from modelyard.features.registration import find_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from modelyard.config.definitions import ModelDefinition
+    from modelyard.datasets.expectations import AuditResult
+    from modelyard.datasets.store import DatasetStore, Manifest
+    from modelyard.features.engine import Engine, Relation, Session
+    from modelyard.features.request import TrainingSetRequest
+    from modelyard.registry.records import FeatureSetPin
+    from modelyard.registry.registry import Registry
+
+ALL = "all"
+"""The one partition of a training set."""
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and which part of it all is done, from 0 to 1."""
+
+
+def dataset_of_request(request: TrainingSetRequest) -> str:
+    """The dataset that holds what a request asks for."""
+    return f"training_sets/{request.training_set}"
+
+
+def build_training_set(
+    request: TrainingSetRequest,
+    *,
+    engine: Engine,
+    datasets: DatasetStore,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """The training set of a request: the one that is published, or a new one.
+
+    Partitions of feature sets that its labels need and that are missing are materialised first. If the process dies,
+    nothing half is seen; the next call goes on from the partitions that are there. Two at once build the same.
+
+    Args:
+        request: What is asked for.
+        engine: What computes.
+        datasets: Where training sets and partitions are published.
+        registry: Knows the versions of feature sets that pinned ones refer to; not needed where none do.
+        progress: Told how far it is.
+
+    Returns:
+        The manifest; `details` holds the `roles` of its columns, the share of nulls of each feature, and the audits.
+
+    Raises:
+        InvalidData: The sources' rows are not as expected, or no row of them is a label.
+    """
+    published = datasets.manifest(dataset_of_request(request), ALL)
+    if published is not None:
+        return published
+    tell = progress or (lambda _what, _part: None)
+    return _TrainingSet(request, _pins(request, registry), engine, datasets, tell).build()
+
+
+def _pins(request: TrainingSetRequest, registry: Registry | None) -> dict[str, FeatureSetPin]:
+    """The pins of the request, and those of what these feature sets refer to."""
+    pins = {pin.name: pin for pin in request.feature_sets}
+    refs = [ref for one in request.definition.feature_sets.values() for ref in one.refs.values()]
+    missing = [ref for ref in refs if ref.name not in pins]
+    return {**(find_pins(missing, registry) if registry is not None else {}), **pins}
+
+
+@dataclass(frozen=True)
+class _TrainingSet:
+    request: TrainingSetRequest
+    pins: Mapping[str, FeatureSetPin]
+    engine: Engine
+    datasets: DatasetStore
+    progress: Progress
+
+    @property
+    def definition(self) -> ModelDefinition:
+        return self.request.definition
+
+    def build(self) -> Manifest:
+        features = features_of(self.definition)
+        own = [name for one in features if isinstance(one, ColumnFeatures) and one.same_row for name in one.names]
+        labels = LabelRows(self.request, own)
+        self.progress("checking sources", 0.0)
+        audits = self._audit(labels, features)
+        days = self._days(labels, features)
+        audits += self._materialise(features, days)
+        self.progress("joining features to labels", 0.8)
+        dataset = dataset_of_request(self.request)
+        with self.datasets.stage(dataset) as staging:
+            file = staging.path / "part-0.parquet"
+            with self.engine.session(self._relations(labels, features, days), writable=staging.path) as session:
+                labels.make(session)
+                tables = join_features(session, LABELS, entity_of(self.definition), features)
+                session.write(side_by_side(LABELS, _columns(labels, features), tables), file)
+            details = self._details(labels, features, days, audits, file)
+            return self.datasets.manifest(dataset, ALL) or staging.publish(ALL, details=details)
+
+    def _audit(self, labels: LabelRows, features: Sequence[SetFeatures | ColumnFeatures]) -> list[AuditResult]:
+        sources = {one.source.name: one.source for one in features if isinstance(one, ColumnFeatures)}
+        sources[labels.source.name] = labels.source
+        return [audit_source(source, self.engine) for source in sources.values()]
+
+    def _days(self, labels: LabelRows, features: Sequence[SetFeatures | ColumnFeatures]) -> dict[str, tuple[date, ...]]:
+        """The days of each feature set that labels need."""
+        sets = [one for one in features if isinstance(one, SetFeatures)]
+        with self.engine.session(self._relations(labels, (), {})) as session:
+            labels.make(session)
+            return {
+                one.definition.name: grid_of(one.definition).days_of(instants_of(session, LABELS, one.definition))
+                for one in sets
+            }
+
+    def _materialise(
+        self, features: Sequence[SetFeatures | ColumnFeatures], days: Mapping[str, Sequence[date]]
+    ) -> list[AuditResult]:
+        done, total = 0, sum(map(len, days.values()))
+
+        def tell(partitions: int) -> None:
+            nonlocal done
+            done += partitions
+            self.progress("materialising features", 0.1 + 0.7 * min(done / total, 1))
+
+        audits: list[AuditResult] = []
+        for one in features:
+            if isinstance(one, SetFeatures):
+                wanted = days[one.definition.name]
+                results = materialise(
+                    one.definition, self.pins, wanted, engine=self.engine, datasets=self.datasets, progress=tell
+                )
+                audits += [audit for result in results for audit in result.audits]
+        return audits
+
+    def _relations(
+        self,
+        labels: LabelRows,
+        features: Sequence[SetFeatures | ColumnFeatures],
+        days: Mapping[str, Sequence[date]],
+    ) -> dict[str, Relation]:
+        found: dict[str, Relation] = {rows_relation(labels.source.name): SourceRows(labels.source)}
+        for one in features:
+            if isinstance(one, ColumnFeatures):
+                found[rows_relation(one.source.name)] = SourceRows(one.source)
+            elif days[one.definition.name]:
+                manifests = manifests_of(self.pins[one.definition.name], days[one.definition.name], self.datasets)
+                found[values_relation(one.definition.name)] = partition_rows(manifests, self.datasets)
+        return found
+
+    def _details(
+        self,
+        labels: LabelRows,
+        features: Sequence[SetFeatures | ColumnFeatures],
+        days: Mapping[str, Sequence[date]],
+        audits: Sequence[AuditResult],
+        file: Path,
+    ) -> dict[str, Any]:
+        kinds: dict[str, str] = {}
+        for one in features:
+            if isinstance(one, ColumnFeatures):
+                kinds |= one.kinds
+            else:
+                first = manifests_of(self.pins[one.definition.name], days[one.definition.name][:1], self.datasets)[0]
+                kinds |= {name: first.details["features"][name] for name in one.names}
+        roles = {
+            "entity": list(entity_of(self.definition)),
+            "label": LABEL,
+            "time": TIME if TIME in labels.columns else None,
+            "weight": WEIGHT if WEIGHT in labels.columns else None,
+            "group": GROUP if GROUP in labels.columns else None,
+            "features": kinds,
+        }
+        return {
+            "roles": roles,
+            "null_rates": parquet.null_rates(file, list(kinds)),
+            "as_of": self.request.as_of.isoformat(),
+            "to": self.request.to.isoformat(),
+            "feature_sets": [pin.model_dump(mode="json") for pin in self.request.feature_sets],
+            "audits": [{"place": audit.place, "results": audit.content()} for audit in audits if audit.results],
+        }
+
+
+def _columns(labels: LabelRows, features: Sequence[SetFeatures | ColumnFeatures]) -> str:
+    """The columns of a training set, in order, as SQL."""
+    keys = entity_of(labels.request.definition)
+    return identifiers([*keys, *labels.columns, *(name for one in features for name in one.names)])
