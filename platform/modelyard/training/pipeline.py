@@ -5,6 +5,7 @@ Columns keep their names from step to step, so that a later step, a rule or an e
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from modelyard.config.kinds.architecture import Columns, Use
@@ -46,7 +47,7 @@ def build_pipeline(steps: Sequence[Step], task: Task, ingredients: Ingredients) 
         made.insert(-1, PlainNames())
     pipeline = Pipeline([(f"{type(step).__name__.lower()}_{index}", step) for index, step in enumerate(made)])
     if not any(name.startswith("sklearn.feature_extraction") for step in steps for name in _names(step)):
-        _keep_names(pipeline)  # text becomes sparse matrices, which have no names
+        _keep_names([step for _, step in pipeline.steps[:-1]])  # text becomes sparse matrices, which have no names
     return pipeline
 
 
@@ -70,7 +71,7 @@ def _build_columns(step: Columns, path: str, ingredients: Ingredients) -> Any:
             made = content if isinstance(content, str) else _build_group(content, f"{path}.columns.{key}", ingredients)
             transformers.append((f"group_{len(transformers)}", made, _selection(made, groups[key])))
     if not transformers and step.remainder == "drop":
-        reason = f"{path}.columns: the model has no column for any of {', '.join(f'`{key}`' for key in groups)}"
+        reason = f"{path}.columns: the model has no column for any of {', '.join(f'`{key}`' for key in step.columns)}"
         raise InvalidData(reason, "name columns that its features have, or set `remainder: passthrough`")
     return ColumnTransformer(transformers, remainder=step.remainder, verbose_feature_names_out=False)
 
@@ -129,12 +130,11 @@ def _check_roles(steps: Sequence[Step], made: Sequence[Any], task: Task) -> None
         raise InvalidData(reason, hint)
 
 
-def _keep_names(pipeline: Pipeline) -> None:
-    try:
-        pipeline.set_output(transform="pandas")
-    except ValueError:
+def _keep_names(transformers: Sequence[Any]) -> None:
+    for transformer in transformers:
         # A step of the project's own that does not know set_output names its columns itself, or not at all.
-        return
+        with suppress(AttributeError, ValueError):
+            transformer.set_output(transform="pandas")
 
 
 def _names(step: Step) -> Iterator[str]:
