@@ -94,8 +94,7 @@ class LabelRows:
         columns = [*map(identifier, (*keys, *self.same_row)), *named, "row_number() OVER () AS __place"]
         rows = f"SELECT {', '.join(columns)} FROM {identifier(rows_relation(self.source.name))} WHERE {self._where()}"
         order = identifiers([*([TIME] if TIME in self.columns else []), *keys, "__place"])
-        numbered = f"SELECT * EXCLUDE (__place), row_number() OVER (ORDER BY {order}) AS {ROW} FROM ({rows})"
-        return numbered
+        return f"SELECT * EXCLUDE (__place), row_number() OVER (ORDER BY {order}) AS {ROW} FROM ({rows})"
 
     def _where(self) -> str:
         data, source = self.request.definition.document.data, self.source

@@ -43,7 +43,8 @@ def manifests_of(pin: FeatureSetPin, days: Iterable[date], datasets: DatasetStor
         manifest = datasets.manifest(dataset_of(pin), day.isoformat())
         if manifest is None:
             reason = f"feature set `{pin.name}` version {pin.version} has no values as of {day}"
-            raise NotFound(reason, f"modelyard features materialise {pin.name} --as-of {day}")
+            command = f"modelyard features materialise {pin.name} --version {pin.version} --as-of {day}"
+            raise NotFound(reason, command)
         found.append(manifest)
     return found
 

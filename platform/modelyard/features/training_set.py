@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.config.definitions import ModelDefinition
     from modelyard.datasets.expectations import AuditResult
     from modelyard.datasets.store import DatasetStore, Manifest
-    from modelyard.features.engine import Engine, Relation, Session
+    from modelyard.features.engine import Engine, Relation
     from modelyard.features.request import TrainingSetRequest
     from modelyard.registry.records import FeatureSetPin
     from modelyard.registry.registry import Registry
