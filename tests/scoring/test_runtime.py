@@ -10,7 +10,8 @@ import pytest
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import NotFound
 from modelyard.scoring import runtime as runtime_module
-from modelyard.scoring.loading import load_runtime, trained_definition
+from modelyard.scoring.definitions import trained_definition
+from modelyard.scoring.loading import load_runtime
 from modelyard.scoring.lookup import Partitions
 from modelyard.scoring.schema import InvalidRows
 from modelyard.training.frames import to_frame

@@ -1,0 +1,87 @@
+"""Which definition a version scores with: what it was trained as, run as the model is run today."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from modelyard.canonical import canonical_json
+from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
+from modelyard.errors import IntegrityError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.registry.records import ModelRecord, ModelVersion
+    from modelyard.registry.registry import Registry
+
+
+def scored_definition(registry: Registry, record: ModelRecord, version: ModelVersion) -> ModelDefinition:
+    """A version's definition, to be scored with today.
+
+    Data and features are those of the training, by the versions of feature sets that it pins. Population, schedule,
+    timezone, and where sources lie are those of the model's current revision.
+
+    Args:
+        registry: Where all of it is recorded.
+        record: The model.
+        version: The version.
+
+    Raises:
+        NotFound: The version was not made by a run.
+        IntegrityError: A record holds no definition.
+    """
+    trained = trained_definition(registry, version)
+    current = current_definition(record)
+    sets = {pin.name: pinned_definition(registry, current, pin.name, pin.version) for pin in version.pins.feature_sets}
+    changes = {"scoring": current.document.scoring, "timezone": current.document.timezone}
+    return trained.model_copy(
+        update={
+            "document": trained.document.model_copy(update=changes),
+            "sources": {**trained.sources, **current.sources},
+            "feature_sets": sets,
+        }
+    )
+
+
+def trained_definition(registry: Registry, version: ModelVersion) -> ModelDefinition:
+    """The definition that a version was trained from.
+
+    Raises:
+        NotFound: The version was not made by a run.
+        IntegrityError: What the run holds is no definition.
+    """
+    if version.run is None:
+        reason = f"version {version.number} of `{version.model}` was not made by a run, so nobody knows its definition"
+        raise NotFound(reason, f"modelyard train {version.model} makes one that was")
+    return _read(registry.run(version.run).spec.get("definition", {}), f"run {version.run}")
+
+
+def current_definition(record: ModelRecord) -> ModelDefinition:
+    """The definition that was applied last.
+
+    Raises:
+        IntegrityError: The record holds none.
+    """
+    return _read(record.definition, f"model `{record.name}`")
+
+
+def pinned_definition(registry: Registry, current: ModelDefinition, name: str, number: int) -> FeatureSetDefinition:
+    """The definition of a version of a feature set; its sources lie where they lie today."""
+    version = registry.feature_set(name, number)
+    try:
+        pinned = FeatureSetDefinition.model_validate_json(canonical_json(version.definition))
+    except ValidationError as error:
+        reason = f"version {number} of feature set `{name}` holds no definition that can be read: {error}"
+        raise IntegrityError(reason) from error
+    today = current.feature_sets.get(name)
+    return today if today is not None and today.digest == pinned.digest else pinned
+
+
+def _read(content: Mapping[str, object], place: str) -> ModelDefinition:
+    try:
+        return ModelDefinition.model_validate_json(canonical_json(content))
+    except ValidationError as error:
+        reason = f"{place} holds no definition that this version of Modelyard reads: {error}"
+        raise IntegrityError(reason) from error
