@@ -29,7 +29,7 @@ def read_held(registry: Registry) -> Held:
             definition=record.definition,
             archived=record.archived_at is not None,
         )
-        for record in _all(lambda page: registry.models(page=page))
+        for record in every(lambda page: registry.models(page=page))
     )
     feature_sets = (
         HeldFeatureSet(
@@ -40,12 +40,13 @@ def read_held(registry: Registry) -> Held:
             definition=record.definition,
             archived=record.archived_at is not None,
         )
-        for record in _all(lambda page: registry.feature_sets(page=page))
+        for record in every(lambda page: registry.feature_sets(page=page))
     )
     return Held({model.name: model for model in models}, {known.name: known for known in feature_sets})
 
 
-def _all(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
+def every(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """Every record of a list, page by page."""
     page = read(None)
     yield from page.items
     while page.next:

@@ -1,0 +1,79 @@
+"""`modelyard apply`: do what the plan says."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelyard.cli.output import AsJson, note, print_json
+
+if TYPE_CHECKING:
+    from modelyard.cli.context import Context
+    from modelyard.config.plan import Plan
+
+app = typer.Typer()
+
+
+@app.command()
+def apply(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A saved plan, or a folder or file of the project, which narrows what is applied."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Run the runs on this machine, and wait for their end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the registry in line with the project: the plan is shown, then done. Training runs are queued."""
+    from modelyard.apply import apply_plan
+    from modelyard.cli.context import open_context
+    from modelyard.cli.waiting import fail_with_runs, print_runs, wait_for
+    from modelyard.config.plan_report import render_plan
+
+    saved = path if path is not None and path.suffix == ".json" else None
+    context = open_context(None if saved else path)
+    plan = _saved_plan(context, saved) if saved else _plan(context, path)
+    if not as_json:
+        typer.echo(render_plan(plan))
+    applied = apply_plan(context, plan)
+    # Runs that an apply before this one queued are this one's to finish.
+    waiting = sorted({run.id for run in applied.runs} | _open_runs(context)) if wait else []
+    ended = wait_for(context, waiting) if waiting else []
+    if as_json:
+        print_json({"plan": plan.content(), "runs": ended or applied.runs})
+    elif ended:
+        print_runs(ended)
+    elif applied.runs:
+        note(f"Queued {len(applied.runs)} runs; `modelyard runs reconcile` runs them here.")
+    elif not plan.has_changes:
+        note("Nothing to do: the registry holds what the project says.")
+    fail_with_runs(ended)
+
+
+def _plan(context: Context, path: Path | None) -> Plan:
+    from modelyard.cli.held import read_held
+    from modelyard.config.plan import make_plan
+
+    return make_plan(context.project, read_held(context.registry), context.project.narrowed_to(path))
+
+
+def _saved_plan(context: Context, file: Path) -> Plan:
+    from modelyard.cli.held import read_held
+    from modelyard.config.plan import make_plan
+    from modelyard.config.plan_file import SavedPlan
+
+    saved = SavedPlan(file)
+    plan = make_plan(context.project, read_held(context.registry), saved.only)
+    saved.refuse_stale(plan)
+    return plan
+
+
+def _open_runs(context: Context) -> set[str]:
+    from modelyard.cli.held import every
+
+    return {
+        run.id
+        for run in every(lambda page: context.registry.open_runs(page=page))
+        if run.project == context.project.name
+    }

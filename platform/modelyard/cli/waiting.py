@@ -1,0 +1,72 @@
+"""Waiting for runs, and what is said of them when they have ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from modelyard.cli.output import note, print_table, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from modelyard.cli.context import Context
+    from modelyard.registry.records import Estimate, Run
+
+EXIT_FAILED = 1
+EXIT_PERMANENT = 65
+
+
+def wait_for(context: Context, ids: Collection[str]) -> list[Run]:
+    """Drive the reconcile loop until some runs have ended.
+
+    Args:
+        context: The project and its back-ends.
+        ids: The runs.
+
+    Returns:
+        The runs, ended, by id.
+    """
+    from modelyard.training.reconcile import Reconciler
+
+    reconciler = Reconciler(context.registry, context.launcher, context.datasets, context.settings)
+    ended = 0
+    with progress("runs", len(ids)) as advance:
+
+        def tell(run: Run) -> None:
+            nonlocal ended
+            note(f"{run.id}: {run.state.value.lower()}{f', {run.reason}' if run.reason else ''}")
+            ended += run.state.terminal
+            advance(ended)
+
+        done = reconciler.run_until_done(ids, tell)
+    return [done[run_id] for run_id in sorted(done)]
+
+
+def print_runs(runs: Sequence[Run]) -> None:
+    """Print ended runs with what they made."""
+    rows = [(run.id, run.state.value, run.version, _metrics(run.metrics), run.reason) for run in runs]
+    print_table("Runs", ("run", "state", "version", "metrics (95 % interval)", "reason"), rows)
+
+
+def fail_with_runs(runs: Sequence[Run]) -> None:
+    """End the command with the exit code that the runs call for.
+
+    Raises:
+        typer.Exit: A run did not succeed: 65 where one failed for good, else 1.
+    """
+    failed = [run for run in runs if run.version is None]
+    if failed:
+        raise typer.Exit(EXIT_PERMANENT if any(run.permanent for run in failed) else EXIT_FAILED)
+
+
+def _metrics(metrics: dict[str, Estimate]) -> str:
+    return ", ".join(f"{name} {estimate_text(estimate)}" for name, estimate in metrics.items())
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """A metric's value, with its interval where it has one."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
