@@ -1,6 +1,6 @@
 """A small sound project, which a test changes in one place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -56,34 +56,22 @@ SOUND = {
         """,
 }
 
-Write = Callable[..., Path]
-
-
-def document(text: str) -> str:
-    return HEAD + dedent(text).lstrip("\n")
-
-
-def write_project(folder: Path, changes: Mapping[str, str | None] | None = None) -> Path:
-    texts: dict[str, str | None] = {**{name: document(text) for name, text in SOUND.items()}, **(changes or {})}
-    for name, text in texts.items():
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        if text is not None:
-            file.write_text(text)
-    return folder
-
 
 class SmallProject:
     """The small project in a folder of the test's own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        write_project(root)
+        root.mkdir()
+        for name, text in SOUND.items():
+            self.write(name, text)
 
     def write(self, name: str, text: str | None) -> "SmallProject":
-        """Replace a file by a document, or by nothing."""
-        write_project(self.root, {**self._texts(), name: text if text is None else document(text)})
+        """Write a document into a file, or remove the file."""
+        file = self.root / name
+        file.unlink(missing_ok=True)
+        if text is not None:
+            file.write_text(HEAD + dedent(text).lstrip("\n"))
         return self
 
     def replace(self, name: str, old: str, new: str) -> "SmallProject":
@@ -106,10 +94,6 @@ class SmallProject:
     def said(self) -> list[str]:
         """The problems as `file field: reason`."""
         return [f"{problem.file.name} {problem.field}: {problem.reason}" for problem in self.problems()]
-
-    def _texts(self) -> dict[str, str | None]:
-        files = (path for path in self.root.rglob("*") if path.is_file())
-        return {path.relative_to(self.root).as_posix(): path.read_text() for path in files}
 
 
 @pytest.fixture

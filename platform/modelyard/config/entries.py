@@ -83,7 +83,7 @@ class EntryReader:
         variants: list[Names] = [{}]
         if kind is Model:
             self._intake.report(raw, check_for_each(raw.value, self._names))
-            variants = combinations(raw.value)
+            variants = combinations(substitute(raw.value.get("for_each"), self._names))
         for variant in variants:
             document = self._read(kind, raw, self._insertable(kind, raw, variant))
             if document is not None:

@@ -16,14 +16,13 @@ MOST_MODELS = 1000
 """How many models one document may make: a slip in a list should not make a million."""
 
 
-def combinations(document: dict[str, Any]) -> list[dict[str, Any]]:
+def combinations(for_each: Any) -> list[dict[str, Any]]:
     """The values of the `for_each` variables, once for each model that a document makes.
 
     Args:
-        document: The document's plain values. Where its `for_each` is not written as it must be, or makes too many
+        for_each: The plain values of a document's `for_each`. Where it is not written as it must be, or makes too many
             models, it makes one: what is wrong is found elsewhere.
     """
-    for_each = document.get("for_each")
     if not for_each or not _is_well_formed(for_each) or _count(for_each) > MOST_MODELS:
         return [{}]
     return [dict(zip(for_each, values, strict=True)) for values in product(*for_each.values())]

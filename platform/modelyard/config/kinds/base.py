@@ -91,11 +91,6 @@ def _plain_date(value: object) -> object:
     return value
 
 
-def _readable_size(value: str) -> str:
-    parse_size(value)
-    return value
-
-
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
 OWNER = r"^[a-z0-9][a-z0-9-]{0,62}$"
 DOTTED_NAME = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
@@ -154,7 +149,7 @@ Duration = Annotated[
 Day = Annotated[date, BeforeValidator(_plain_date), Field(strict=False, examples=["2026-01-31"])]
 """A calendar day."""
 
-Size = Annotated[str, AfterValidator(_readable_size), Field(pattern=SIZE, examples=["4Gi"])]
+Size = Annotated[str, Field(pattern=SIZE, examples=["4Gi"])]
 """An amount of memory, in powers of 1024."""
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -17,6 +17,9 @@ from modelyard.config.kinds.base import (
     Settings,
     Timezone,
 )
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 
 class FromEnvironment(Settings):
@@ -43,13 +46,14 @@ def _var_tag(value: object) -> str:
     return "<by environment>" if isinstance(value, dict) else "<scalar>"
 
 
+_NO_ENV: JsonDict = {"propertyNames": {"not": {"const": "env"}}}  # as a key it begins a FromEnvironment
 VarValue = Annotated[
     Annotated[Scalar, Tag("<scalar>")] | Annotated[FromEnvironment, Tag("<env>")], Discriminator(_var_tag)
 ]
 Var = Annotated[
     Annotated[Scalar, Tag("<scalar>")]
     | Annotated[FromEnvironment, Tag("<env>")]
-    | Annotated[dict[str, VarValue], Field(min_length=1), Tag("<by environment>")],
+    | Annotated[dict[str, VarValue], Field(min_length=1, json_schema_extra=_NO_ENV), Tag("<by environment>")],
     Discriminator(_var_tag),
 ]
 ModuleName = Annotated[str, Field(pattern=MODULE_NAME, examples=["lightgbm", "./estimators"])]

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from modelyard.config.loader import load_project
+from modelyard.config.scaffold import project_name, write_project
+from modelyard.errors import UsageError
+
+
+def test_a_first_project_is_sound_and_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "Credit Risk"
+    written = write_project(folder)
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(written)
+    project = load_project(folder, variables={})
+    assert (project.name, sorted(project.models)) == ("credit_risk", ["malignant_forest", "malignant_logistic"])
+    assert project.warnings == ()
+    assert {".gitignore", ".pre-commit-config.yaml", "README.md"} <= {path.name for path in written}
+    assert "# credit_risk" in (folder / "README.md").read_text()
+
+
+def test_every_document_names_a_schema_that_is_there(tmp_path: Path) -> None:
+    for path in write_project(tmp_path):
+        if path.suffix == ".yaml" and not path.name.startswith("."):
+            first = path.read_text().splitlines()[0]
+            assert first.startswith("# yaml-language-server: $schema=")
+            assert (path.parent / first.partition("=")[2]).is_file()
+
+
+def test_the_source_is_the_table_that_is_there(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("sklearn.datasets", reason="pip install 'modelyard[sklearn]'")
+    write_project(tmp_path)
+    columns = load_project(tmp_path, variables={}).sources["tumours"].columns
+    words = [name.split() for name in datasets.load_breast_cancer().feature_names]
+    named = ["_".join([each[-1], *each[:-1]] if each[-1] == "error" else each) for each in words]
+    assert [*columns] == [*named, "benign"]
+
+
+def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    write_project(tmp_path)  # nothing differs
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "models" / "malignant.yaml").unlink()
+    with pytest.raises(UsageError, match=r"already holds README\.md\n") as told:
+        write_project(tmp_path)
+    assert "nothing was written" in told.value.hint
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert not (tmp_path / "models" / "malignant.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Credit Risk", "credit_risk"),
+        ("2026", "project_2026"),
+        ("a", "a"),
+        ("é", "project"),
+        ("x" * 80, "x" * 63),
+    ],
+)
+def test_a_project_is_named_after_its_folder(tmp_path: Path, folder: str, name: str) -> None:
+    assert project_name(tmp_path / folder) == name
