@@ -34,7 +34,7 @@ class AirflowHome:
         self.specs = folder / "specs"
         self.project.mkdir()
         self._report = folder / "report.json"
-        self._environment = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name} | {
+        self.settings = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name} | {
             "AIRFLOW_HOME": str(folder / "airflow"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -64,7 +64,7 @@ class AirflowHome:
         return subprocess.run(
             words,
             cwd=self.project,
-            env=self._environment | environment,
+            env=self.settings | environment,
             capture_output=True,
             text=True,
             check=False,
