@@ -11,8 +11,10 @@ import io
 import os
 import re
 import stat
+import struct
 import sys
 import zipfile
+import zlib
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py")
+_UNREADABLE = (
+    ValueError, OSError, EOFError, NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What zipfile raises on files that nobody would write."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
 
 
@@ -59,7 +65,7 @@ def unpack(content: bytes, digest: str) -> dict[str, bytes]:
                 reason = f"a bundle holds more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB"
                 raise IntegrityError(reason)
             files = {member.filename: archive.read(member) for member in members}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _UNREADABLE as error:
         reason = f"a bundle is no readable zip: {error}"
         raise IntegrityError(reason) from error
     if bundle_digest(files) != digest:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelyard.errors import IntegrityError
+from modelyard.errors import IntegrityError, ModelyardError
 from modelyard.training.frames import to_frame
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ ROWS = 100
 PREDICTION = "__prediction_"
 # Other processors round sums otherwise, and XGBoost predicts in 32 bits: far more than those, far less than matters.
 RELATIVE, ABSOLUTE = 1e-5, 1e-6
+
+_UNPREDICTABLE = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError)
+"""What pipelines raise that were rebuilt from other bytes than those that were written."""
 
 
 def golden_rows(table: pa.Table, features: Mapping[str, str], predict: Predict) -> bytes:
@@ -72,8 +75,9 @@ def replay(
         names = [name for name in rows.column_names if name.startswith(PREDICTION)]
         expected = np.stack([rows.column(name).to_numpy() for name in names])
         found = np.atleast_2d(predict(to_frame(rows, features)).T)
-    except (pa.ArrowException, OSError, ValueError, TypeError, IndexError, AttributeError) as error:
-        reason = f"the golden rows can't be predicted: {type(error).__name__}: {error} ({_changes(then, now)})"
+    except (ModelyardError, pa.ArrowException, *_UNPREDICTABLE) as error:
+        what = error.reason if isinstance(error, ModelyardError) else f"{type(error).__name__}: {error}"
+        reason = f"the golden rows can't be predicted: {what} ({_changes(then, now)})"
         raise IntegrityError(reason) from error
     if found.shape != expected.shape:
         reason = f"the model predicts {found.shape[0]} columns where it predicted {expected.shape[0]}"

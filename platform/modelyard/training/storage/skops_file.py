@@ -7,6 +7,7 @@ import re
 import struct
 import warnings
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import IntegrityError, InvalidData
@@ -19,7 +20,7 @@ MAX_BYTES = 4 << 30  # of all members unpacked; the largest forests that people 
 _MEMBER = re.compile(r"schema\.json|\d+\.np[yz]")
 _UNREADABLE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, EOFError, OSError, RecursionError,
-    MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile,
+    MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What skops, NumPy and zipfile raise on files that nobody would write."""
 
