@@ -10,6 +10,8 @@ from modelyard.errors import Conflict, InvalidData, NotFound
 from tests.registry.making import feature_set
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.registry.records import FeatureSetVersion
     from modelyard.registry.registry import Registry
     from tests.registry.making import Clock
@@ -102,11 +104,12 @@ def test_a_broken_definition_is_refused(registry: Registry, broken: dict[str, An
 
 def test_what_is_not_there_is_not_found(registry: Registry) -> None:
     put(registry, feature_set())
-    for ask in (
+    asks: tuple[Callable[[], object], ...] = (
         lambda: registry.feature_set("nobody"),
         lambda: registry.feature_set("history", 2),
         lambda: registry.archive_feature_set("nobody"),
-    ):
+    )
+    for ask in asks:
         with pytest.raises(NotFound, match="no feature set"):
             ask()
     with pytest.raises(InvalidData, match="no feature set's name"):

@@ -12,6 +12,7 @@ from modelyard.registry.records import PromotionKind, VersionState
 from tests.registry.making import DAY, NOON, apply, claim_of, register
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
@@ -177,11 +178,12 @@ def test_a_key_replays_the_original_answer(registry: Registry, clock: Clock) -> 
     registry.promote("ke", 2)
     assert registry.promote("ke", 1, key="run 1") == first
     assert len(registry.promotions("ke")) == 2
-    for other in (
+    others: tuple[Callable[[], object], ...] = (
         lambda: registry.promote("ke", 2, key="run 1"),
         lambda: registry.promote("ke", 1, key="run 1", reason="another"),
         lambda: registry.rollback("ke", to=1, key="run 1"),
-    ):
+    )
+    for other in others:
         with pytest.raises(Conflict, match="another promotion"):
             other()
     back = registry.rollback("ke", to=1, key="incident")
@@ -212,6 +214,7 @@ def test_what_was_live_stays_as_it_was(registry: Registry, clock: Clock) -> None
 
 
 def test_a_model_that_is_not_there_has_nothing_live(registry: Registry) -> None:
-    for ask in (lambda: registry.live("nobody", NOON), lambda: registry.promotions("nobody")):
-        with pytest.raises(NotFound):
-            ask()
+    with pytest.raises(NotFound):
+        registry.live("nobody", NOON)
+    with pytest.raises(NotFound):
+        registry.promotions("nobody")

@@ -12,6 +12,7 @@ from modelyard.registry.records import RunState
 from tests.registry.making import apply, claim_of, definition, feature_set, register, run_of, source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
@@ -192,7 +193,11 @@ def test_who_depends_on_whom_is_remembered(registry: Registry, tmp_path: Path) -
 
 
 def test_what_is_not_there_is_not_found(registry: Registry) -> None:
-    for ask in (lambda: registry.model("nobody"), lambda: registry.archive_model("nobody")):
+    asks: tuple[Callable[[], object], ...] = (
+        lambda: registry.model("nobody"),
+        lambda: registry.archive_model("nobody"),
+    )
+    for ask in asks:
         with pytest.raises(NotFound, match="no model `nobody`"):
             ask()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import pickletools
 import re
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import InvalidData
 from modelyard.registry import zips
+from modelyard.registry.pickles import HEAD, is_pickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,6 @@ LONGEST_PATH = 200
 
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_HEAD = 1 << 16  # bytes in which a pickle's opcodes are looked for
 _BLOCK = 1 << 20
 
 
@@ -109,7 +108,7 @@ def _kind_of(path: str) -> Kind:
 
 def _check_text(file: BinaryIO) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    head = file.read(_HEAD)
+    head = file.read(HEAD)
     if is_pickle(head):
         return "it is a pickle"
     block = head
@@ -127,8 +126,8 @@ def _check_text(file: BinaryIO) -> str:
 
 def _check_ends(first: bytes, last: bytes) -> Callable[[BinaryIO], str]:
     def check(file: BinaryIO) -> str:
-        head = file.read(_HEAD)
-        file.seek(max(0, file.seek(0, io.SEEK_END) - _HEAD))
+        head = file.read(HEAD)
+        file.seek(max(0, file.seek(0, io.SEEK_END) - HEAD))
         tail = file.read()
         if is_pickle(head):
             return "it is a pickle"
@@ -186,24 +185,8 @@ def _read_varint(file: BinaryIO) -> int:
     return value
 
 
-_IMPORTS = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD", "EXT1"})
-
-
-def is_pickle(head: bytes) -> bool:
-    """Whether bytes begin a pickle: by the mark of protocol 2 and up, or as a program that imports something."""
-    if head[:1] == b"\x80" and head[1:2] in _each(bytes(range(2, 6))):
-        return True
-    imports = False
-    try:
-        for opcode, _, _ in pickletools.genops(head):
-            imports = imports or opcode.name in _IMPORTS
-    except (ValueError, OverflowError, UnicodeDecodeError):
-        return imports and len(head) == _HEAD  # a program may be longer than what was read
-    return imports
-
-
 def _check_zip(file: BinaryIO) -> str:
-    return zips.problem(file, is_pickle)
+    return zips.problem(file)
 
 
 ALLOWED = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -36,19 +36,22 @@ def writing_whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     with io_errors(path):
         descriptor, name = _temporary(path.parent)
+    file = open(descriptor, "wb")  # noqa: PTH123, SIM115 - a descriptor; closing may fail where writing did
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            yield file
-            with io_errors(path):
-                file.flush()
-                if durable:
-                    os.fsync(descriptor)
-        os.replace(name, path)  # noqa: PTH105 - pathlib would take as long as the system does
-        if durable:
-            sync_folder(path.parent)
+        yield file
+        with io_errors(path):
+            file.flush()
+            if durable:
+                os.fsync(descriptor)
+            file.close()
+            os.replace(name, path)  # noqa: PTH105 - pathlib would take as long as the system does
     except BaseException:
+        with suppress(OSError):
+            file.close()
         Path(name).unlink(missing_ok=True)
         raise
+    if durable:
+        sync_folder(path.parent)
 
 
 def _temporary(folder: Path) -> tuple[int, str]:

@@ -53,7 +53,8 @@ class FilesystemArtifacts:
             writer = _CheckedWriter(path, file, expected)
             yield writer
             writer.check()
-        self._keep_above(path.parent)
+        sync_folder(path.parent.parent)  # the key's folder may be new in it
+        self._keep_above(path.parent.parent)
 
     def seal(self, location: str, artifacts: Sequence[Artifact]) -> None:
         folder = self._path(location)

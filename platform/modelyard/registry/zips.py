@@ -6,17 +6,15 @@ import io
 import re
 import stat
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from modelyard.registry.pickles import HEAD, is_pickle
 
 MOST_MEMBERS = 10_000
 LARGEST = 20 * 1024**3  # bytes, unpacked
 GREATEST_RATIO = 1000  # unpacked to packed; deflate reaches 1,032 on zeros, real arrays a hundred
 _SMALL = 10 * 1024**2  # bytes that are harmless at any ratio
 
-_HEAD = 1 << 12
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 _ZIPS = (".npz", ".zip", ".skops")
 _END = 22  # bytes of a zip's last record without a comment
@@ -27,19 +25,18 @@ _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"]\0\0", b'\x04"M\x18', b"\x28\xb5
 """How gzip, bzip2, xz, lzma, lz4 and zstandard begin: packed once more, a member can't be looked at."""
 
 
-def problem(file: BinaryIO, is_pickle: Callable[[bytes], bool], *, nested: bool = False) -> str:
+def problem(file: BinaryIO, *, nested: bool = False) -> str:
     """What is wrong with a zip; empty where nothing is.
 
     Args:
         file: The zip, from its beginning.
-        is_pickle: Whether bytes begin a pickle.
         nested: Whether the zip lies in another one.
     """
     if not _stands_alone(file):
         return "it does not begin and end as a zip does"
     try:
         with zipfile.ZipFile(file) as archive:
-            return _bounds(archive) or _first_problem(archive, is_pickle, nested=nested)
+            return _bounds(archive) or _first_problem(archive, nested=nested)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
         return f"it is no sound zip ({error})"
 
@@ -65,9 +62,9 @@ def _bounds(archive: zipfile.ZipFile) -> str:
     return "two of its members share a name" if len(set(names)) < len(names) else ""
 
 
-def _first_problem(archive: zipfile.ZipFile, is_pickle: Callable[[bytes], bool], *, nested: bool) -> str:
+def _first_problem(archive: zipfile.ZipFile, *, nested: bool) -> str:
     for member in archive.infolist():
-        text = _name_problem(member) or _content_problem(archive, member, is_pickle, nested=nested)
+        text = _name_problem(member) or _content_problem(archive, member, nested=nested)
         if text:
             return f"its member {member.filename[:100]!r} {text}"
     return ""
@@ -84,11 +81,9 @@ def _name_problem(member: zipfile.ZipInfo) -> str:
     return "is a pickle, by its name" if member.filename.lower().endswith(_PICKLES) else ""
 
 
-def _content_problem(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_pickle: Callable[[bytes], bool], *, nested: bool
-) -> str:
+def _content_problem(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, nested: bool) -> str:
     with archive.open(member) as content:
-        head = content.read(_HEAD)
+        head = content.read(HEAD)
     if is_pickle(head):
         return "is a pickle"
     if head.startswith(b"\x93NUMPY") and _OBJECTS.search(head):
@@ -96,15 +91,13 @@ def _content_problem(
     if head.startswith(_PACKED):
         return "is packed once more"
     if head.startswith(b"PK"):
-        return _nested_problem(archive, member, is_pickle, nested=nested)
+        return _nested_problem(archive, member, nested=nested)
     return ""
 
 
-def _nested_problem(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_pickle: Callable[[bytes], bool], *, nested: bool
-) -> str:
+def _nested_problem(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, nested: bool) -> str:
     if nested or not member.filename.endswith(_ZIPS):
         return "is a zip"
     with archive.open(member) as content:
-        found = problem(content, is_pickle, nested=True)  # type: ignore[arg-type]  # reads, seeks and tells as a file
+        found = problem(content, nested=True)  # type: ignore[arg-type]  # reads, seeks and tells as a file
     return f"is a zip, and {found}" if found else ""

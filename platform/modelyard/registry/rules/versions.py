@@ -82,7 +82,8 @@ class VersionRules(Rules):
     def receiving(self, model: str, number: int, path: str, secret: str) -> Iterator[Writer]:
         """Take the bytes of a claimed artifact, for a service that stands between the creator and the store.
 
-        Whole and as claimed when the context ends well, else as if nothing was sent.
+        Whole and as claimed when the context ends well, else as if nothing was sent. So it does no harm where another
+        try of the same creator has completed the version already.
 
         Args:
             model: The model.
@@ -92,7 +93,7 @@ class VersionRules(Rules):
 
         Raises:
             NotFound: There is no such claim, or it has no such artifact.
-            Conflict: The version is complete.
+            Conflict: The version's files are gone, and stay so.
             IntegrityError: The bytes are not those that were claimed.
         """
         version = self._metadata.version(check_name(model), check_number(number, f"`{model}`"))
@@ -100,9 +101,9 @@ class VersionRules(Rules):
             msg = f"`{model}` has no claim {number} with this secret"
             raise NotFound(msg, "claim the version (again) and use the headers of its targets")
         artifact = find_artifact(version, path)
-        if version.state is not VersionState.PENDING:
-            msg = f"version {number} of `{model}` is {version.state}, and never changes"
-            raise Conflict(msg)
+        if version.state is VersionState.DELETED:
+            msg = f"version {number} of `{model}` is deleted"
+            raise Conflict(msg, "train a new version")
         with self._artifacts.writing(f"{version.location}/{path}", artifact) as writer:
             yield writer
 

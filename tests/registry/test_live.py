@@ -1,0 +1,225 @@
+"""What is live when: midnights where clocks change, and a thousand random histories against a naive model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import count
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelyard.errors import Conflict, InvalidData
+from modelyard.registry.live import day_start, next_midnight
+from tests.registry.making import Clock, definition, open_local, register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelyard.registry.local import LocalRegistry
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("timezone", "day", "expected"),
+    [
+        ("UTC", date(2026, 11, 21), "2026-11-21T00:00:00+00:00"),
+        ("Africa/Nairobi", date(2026, 11, 21), "2026-11-20T21:00:00+00:00"),
+        ("Asia/Kathmandu", date(2026, 11, 21), "2026-11-20T18:15:00+00:00"),
+        ("America/New_York", date(2026, 3, 8), "2026-03-08T05:00:00+00:00"),  # the change comes later that day
+        ("Africa/Cairo", date(2026, 4, 24), "2026-04-23T22:00:00+00:00"),  # midnight is skipped: the day begins at 1:00
+        ("America/Sao_Paulo", date(2018, 11, 4), "2018-11-04T03:00:00+00:00"),  # the same
+        ("America/Havana", date(2026, 11, 1), "2026-11-01T04:00:00+00:00"),  # midnight comes twice: the first one
+        ("America/Toronto", date(1919, 3, 31), "1919-03-31T04:30:00+00:00"),  # skipped from 23:30 to 0:30
+        ("Pacific/Apia", date(2011, 12, 30), "2011-12-30T10:00:00+00:00"),  # the whole day is skipped
+    ],
+)
+def test_a_day_begins_at_its_first_instant(timezone: str, day: date, expected: str) -> None:
+    assert day_start(day, timezone) == datetime.fromisoformat(expected)
+
+
+@cache
+def minutes_of(timezone: str, year: int) -> dict[date, datetime]:
+    """For each local day of a year its first minute, found by looking at all of them."""
+    zone = ZoneInfo(timezone)
+    starts: dict[date, datetime] = {}
+    minute = datetime(year, 1, 1, tzinfo=UTC) - timedelta(days=2)
+    while minute < datetime(year + 1, 1, 3, tzinfo=UTC):
+        starts.setdefault(minute.astimezone(zone).date(), minute)
+        minute += timedelta(minutes=30)  # every change of these zones lies on a half hour
+    return starts
+
+
+@pytest.mark.parametrize("timezone", ["Africa/Cairo", "America/Havana", "Australia/Lord_Howe", "Europe/London"])
+def test_days_begin_where_a_search_finds_them(timezone: str) -> None:
+    starts = minutes_of(timezone, 2026)
+    for number in range(365):
+        day = date(2026, 1, 1) + timedelta(days=number)
+        assert day_start(day, timezone) == starts[day]
+
+
+@pytest.mark.parametrize(
+    ("timezone", "now", "expected"),
+    [
+        ("UTC", "2026-11-20T12:00+00:00", "2026-11-21T00:00+00:00"),
+        ("UTC", "2026-11-20T00:00+00:00", "2026-11-21T00:00+00:00"),
+        ("UTC", "2026-11-20T23:59:59.999999+00:00", "2026-11-21T00:00+00:00"),
+        ("Africa/Nairobi", "2026-11-20T21:00+00:00", "2026-11-21T21:00+00:00"),
+        ("Africa/Nairobi", "2026-11-20T20:59+00:00", "2026-11-20T21:00+00:00"),
+        ("Africa/Cairo", "2026-04-23T12:00+00:00", "2026-04-23T22:00+00:00"),
+        # Clocks go back at 0:01 to 23:01: in the second 23:30, the next day has begun once already.
+        ("America/St_Johns", "2010-11-07T02:00+00:00", "2010-11-07T02:30+00:00"),
+        ("America/St_Johns", "2010-11-07T03:00+00:00", "2010-11-08T03:30+00:00"),
+    ],
+)
+def test_the_next_midnight_is_after_now(timezone: str, now: str, expected: str) -> None:
+    assert next_midnight(datetime.fromisoformat(now), timezone) == datetime.fromisoformat(expected)
+
+
+@dataclass
+class Naive:
+    """What was live, kept as a diary: what has begun is never touched again, what is planned may be crossed out."""
+
+    timezone: str
+    begun: list[tuple[datetime, int | None]] = field(default_factory=list)
+    planned: dict[datetime, int] = field(default_factory=dict)
+
+    def settle(self, now: datetime) -> None:
+        for start in sorted(start for start in self.planned if start <= now):
+            self._write(start, self.planned.pop(start))
+
+    def _write(self, start: datetime, version: int | None) -> None:
+        self.begun = [entry for entry in self.begun if entry[0] != start]
+        self.begun.append((start, version))
+
+    def promote(self, version: int, start: datetime | None, now: datetime) -> None:
+        if start is None:
+            start = min(first for first in minutes_of(self.timezone, 2026).values() if first > now)
+        if start < now:
+            raise InvalidData("past")  # noqa: EM101 - compared by its class alone
+        if any(later > start for later in self.planned):
+            raise Conflict("planned")  # noqa: EM101
+        self.planned[start] = version
+        self.settle(now)
+
+    def rollback(self, version: int | None, now: datetime) -> None:
+        if version is None:
+            current = self.begun[-1][1] if self.begun else None
+            others = [entry[1] for entry in self.begun[:-1] if entry[1] not in (None, current)]
+            if not others:
+                raise Conflict("nothing before")  # noqa: EM101
+            version = others[-1]
+        self.planned = {}
+        self._write(now, version)
+
+    def archive(self, now: datetime) -> None:
+        self.planned = {}
+        self._write(now, None)
+
+    def live(self, at: datetime) -> int | None:
+        found = None
+        for start, version in [*self.begun, *sorted(self.planned.items())]:
+            if start <= at:
+                found = version
+        return found
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("promote"), st.integers(1, 3), st.none() | st.integers(-2, 80)),
+    st.tuples(st.just("rollback"), st.none() | st.integers(1, 3), st.none()),
+    st.tuples(st.just("archive"), st.none(), st.none()),
+)
+ZONES = {
+    "Africa/Cairo": (datetime(2026, 4, 22, 7, tzinfo=UTC), datetime(2026, 10, 27, 7, tzinfo=UTC)),
+    "America/Havana": (datetime(2026, 3, 6, 7, tzinfo=UTC), datetime(2026, 10, 30, 7, tzinfo=UTC)),
+    "Australia/Lord_Howe": (datetime(2026, 4, 2, 7, tzinfo=UTC), datetime(2026, 10, 1, 7, tzinfo=UTC)),
+}
+"""Zones with daylight saving, and when to begin so that clocks change on the way."""
+
+_names = count()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRegistry, Clock]:
+    clock = Clock()
+    return open_local(tmp_path_factory.mktemp("live"), clock), clock
+
+
+@settings(max_examples=1000)
+@given(
+    zone=st.sampled_from(sorted(ZONES)),
+    autumn=st.booleans(),
+    steps=st.lists(st.tuples(st.integers(0, 40), STEPS), min_size=1, max_size=9),
+)
+def test_what_was_live_is_right_for_random_histories(
+    shared: tuple[LocalRegistry, Clock],
+    tmp_path_factory: pytest.TempPathFactory,
+    zone: str,
+    autumn: bool,
+    steps: list[tuple[int, tuple[str, int | None, int | None]]],
+) -> None:
+    registry, clock = shared
+    begin = clock.now = ZONES[zone][autumn]
+    name = f"model_{next(_names)}"
+    document = definition(name, timezone=zone)
+    revision = registry.apply_model(document, project="lender", expected_revision=0).revision
+    for number in range(3):
+        register(registry, tmp_path_factory.getbasetemp(), f"key {number}", name)
+    naive = Naive(zone)
+    answers: dict[datetime, int | None] = {}
+    for hours, (kind, version, ahead) in steps:
+        now = clock.pass_(hours=hours)
+        naive.settle(now)
+        # What has gone by is remembered, and asked for again at the end.
+        answers |= {at: naive.live(at) for at in _moments(zone, begin, now) if at < now}
+        start = None if ahead is None else now + ahead * HOUR
+        assert _outcome(lambda: _do(registry, name, kind, version, start)) == _outcome(  # noqa: B023 - called at once
+            lambda: _do_naively(naive, kind, version, start, now)  # noqa: B023
+        )
+        if kind == "archive":
+            revision = registry.apply_model(document, project="lender", expected_revision=revision + 1).revision
+    for at in _moments(zone, begin, clock.now + 90 * HOUR):
+        live = registry.live(name, at)
+        assert (live and live.number) == naive.live(at) == answers.get(at, naive.live(at))
+    facts = [fact for fact in registry.promotions(name) if fact.superseded_by is None]
+    assert [fact.live_from for fact in facts] == sorted({fact.live_from for fact in facts})
+
+
+def _moments(zone: str, begin: datetime, end: datetime) -> list[datetime]:
+    """The starts of local days, and the hours between."""
+    days = [start for start in minutes_of(zone, 2026).values() if begin <= start <= end]
+    hours = [begin + number * 5 * HOUR for number in range(int((end - begin) / (5 * HOUR)) + 1)]
+    return sorted({*days, *hours})
+
+
+def _do(registry: LocalRegistry, model: str, kind: str, version: int | None, start: datetime | None) -> None:
+    if kind == "promote":
+        assert version is not None
+        registry.promote(model, version, live_from=start)
+    elif kind == "rollback":
+        registry.rollback(model, to=version)
+    else:
+        registry.archive_model(model)
+
+
+def _do_naively(naive: Naive, kind: str, version: int | None, start: datetime | None, now: datetime) -> None:
+    if kind == "promote":
+        assert version is not None
+        naive.promote(version, start, now)
+    elif kind == "rollback":
+        naive.rollback(version, now)
+    else:
+        naive.archive(now)
+
+
+def _outcome(step: Callable[[], None]) -> type[Exception] | None:
+    try:
+        step()
+    except (Conflict, InvalidData) as refused:
+        return type(refused)
+    return None
