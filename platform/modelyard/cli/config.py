@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelyard.cli.output import AsJson, note, print_json, print_table
+from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from modelyard.config.problems import Problem
 
 EXIT_CHANGES = 2
 EXIT_INVALID = 65
+
+MANY_FILES = 2000  # checked in about two seconds; more get a progress bar
+PERCENT = 100
 
 app = typer.Typer()
 
@@ -69,12 +72,18 @@ def validate(
 
 def _problems_of(root: Path) -> tuple[list[Problem], list[Problem]]:
     """The problems of a project, and the warnings of one without problems."""
+    from modelyard.config.discovery import document_files
     from modelyard.config.loader import load_project
     from modelyard.config.problems import ConfigErrors
     from modelyard.settings import read_settings
 
+    environment = read_settings(root).environment
     try:
-        return [], list(load_project(root, read_settings(root).environment).warnings)
+        if len(document_files(root)) < MANY_FILES:
+            return [], list(load_project(root, environment).warnings)
+        with progress(f"Checking {root.name}", PERCENT) as tell:
+            loaded = load_project(root, environment, tell=lambda done: tell(PERCENT * done))
+        return [], list(loaded.warnings)
     except ConfigErrors as error:
         return list(error.problems), []
 

@@ -9,6 +9,7 @@ from enum import Enum
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from modelyard.canonical import canonical_json
 from modelyard.config.substitution import unset_variables
 
 if TYPE_CHECKING:
@@ -60,8 +61,13 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:
     elif _is_structured(old) and _is_structured(new):
         for index, (before, after) in enumerate(zip_longest(old, new, fillvalue=ABSENT)):
             yield from differences(before, after, f"{path}[{index}]")
-    elif (type(old), old) != (type(new), new) and not unset_variables(new):
+    elif not _is_same(old, new) and not unset_variables(new):
         yield FieldChange(path, old, new)
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether two values have one identity; `==` would take 1 for true."""
+    return old is not ABSENT and new is not ABSENT and canonical_json(old) == canonical_json(new)
 
 
 def _is_structured(value: Any) -> bool:

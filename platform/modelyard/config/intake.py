@@ -11,7 +11,7 @@ from modelyard.config.problems import Finding, Problem, near_miss
 from modelyard.config.yaml_reader import read_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from modelyard.config.nodes import RawDocument
@@ -51,14 +51,17 @@ class Intake:
             self.broken[raw.value["kind"]].add(raw.value["name"])
 
 
-def take_in(root: Path) -> Intake:
+def take_in(root: Path, tell: Callable[[float], None]) -> Intake:
     """Read every file of a project.
 
     Args:
         root: The project's folder.
+        tell: Is told how much is read so far, from 0 to 1.
     """
     intake = Intake(root)
-    for file in document_files(root):
+    files = document_files(root)
+    for index, file in enumerate(files):
+        tell(index / len(files))
         read = read_documents(file)
         intake.problems += read.problems
         for kind, name in read.lost:

@@ -27,7 +27,7 @@ from modelyard.config.substitution import names_in
 from modelyard.config.variables import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from modelyard.config.entries import Entry
@@ -37,7 +37,19 @@ if TYPE_CHECKING:
 __all__ = ["find_project", "find_projects", "load_project"]
 
 
-def load_project(root: Path, environment: str = DEFAULT, variables: Mapping[str, str] = os.environ) -> LoadedProject:
+READING = 0.4  # of the time that loading takes
+
+
+def _say_nothing(_: float) -> None:
+    pass
+
+
+def load_project(
+    root: Path,
+    environment: str = DEFAULT,
+    variables: Mapping[str, str] = os.environ,
+    tell: Callable[[float], None] = _say_nothing,
+) -> LoadedProject:
     """A project, without a problem in it.
 
     A variable whose environment variable is not set is no problem here: see `substitution.refuse_unset`.
@@ -46,14 +58,15 @@ def load_project(root: Path, environment: str = DEFAULT, variables: Mapping[str,
         root: The folder that holds `modelyard.yaml`.
         environment: The environment whose values the project's variables have.
         variables: The environment variables of this process.
+        tell: Is told how much is done so far, from 0 to 1.
 
     Raises:
         ConfigErrors: There are problems; it holds all of them.
     """
-    intake = take_in(root.absolute())
+    intake = take_in(root.absolute(), lambda done: tell(READING * done))
     facts = read_project(intake, environment, variables)
     loading = _Loading(intake, facts)
-    loading.check()
+    loading.check(lambda done: tell(READING + (1 - READING) * done))
     if intake.problems:
         raise ConfigErrors(intake.problems)
     return loading.project(environment)
@@ -81,8 +94,12 @@ class _Loading:
         )
         self.models = Models(self.architecture_entries, self.catalogue, facts.bundles or {})
 
-    def check(self) -> None:
-        """Report everything that is wrong within and between the documents."""
+    def check(self, tell: Callable[[float], None]) -> None:
+        """Report everything that is wrong within and between the documents.
+
+        Args:
+            tell: Is told how much is checked so far, from 0 to 1.
+        """
         report = self.intake.report
         for source in self.source_entries.values():
             report(source.raw, check_source(source.document))
@@ -93,7 +110,8 @@ class _Loading:
             raw, document = architecture.raw, architecture.document
             report(raw, check_architecture(document, names_in(raw.value["pipeline"])))
             report(raw, check_pipeline(document.pipeline, self.facts.modules, ("pipeline",)))
-        for model in self.model_entries.values():
+        for index, model in enumerate(self.model_entries.values()):
+            tell(index / len(self.model_entries))
             report(model.raw, self.models.check(model.document))
 
     def project(self, environment: str) -> LoadedProject:

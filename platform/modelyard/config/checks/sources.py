@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import TIMES, check_column
@@ -29,8 +30,21 @@ def check_source(source: Source) -> Iterator[Finding]:
     if source.csv and source.format != "csv":
         hint = "remove it, or set `format: csv`"
         yield Finding(("csv",), f"it is about CSV files, and the format is {source.format}", hint, at_key=True)
+    yield from _check_names(source)
     for index, expectation in enumerate(source.expectations):
         yield from check_column(expectation.column, source, ("expectations", index, "column"))
+
+
+def _check_names(source: Source) -> Iterator[Finding]:
+    names = source.csv.names if source.csv else ()
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Finding(("csv", "names", index), f"a second column `{name}`", "give each column a name of its own")
+    for column in source.columns if names else ():
+        if column not in names:
+            near = get_close_matches(column, names, 1)
+            hint = f"did you mean `{near[0]}`?" if near else "name every column of the file, in order"
+            yield Finding(("columns", column), f"`{column}` is not among `csv.names`", hint, at_key=True)
 
 
 def check_available(source: Source) -> Iterator[Finding]:

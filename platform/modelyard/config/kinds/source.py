@@ -14,10 +14,10 @@ ColumnType = Literal["string", "integer", "double", "boolean", "timestamp", "dat
 class Csv(Settings):
     """How a CSV file is laid out."""
 
-    header: bool = True
-    """Whether the first line (after those skipped) names the columns; else they come in the order of `columns`."""
     skip: int = Field(default=0, ge=0)
     """Lines to leave out at the start."""
+    names: Many[Column] = Field(default=(), examples=[["borrower_id", "amount"]])
+    """What the file's columns are called, in order, where no line of it says so."""
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """What separates values."""
 
