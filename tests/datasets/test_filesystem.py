@@ -159,7 +159,7 @@ def test_damage_is_found(store: FilesystemDatasets, damage: Callable[[Path], obj
 def test_a_damaged_manifest_is_named(store: FilesystemDatasets, tmp_path: Path) -> None:
     publish(store, [1])
     next(tmp_path.rglob("*.json")).write_text("{}")
-    with pytest.raises(IntegrityError, match="manifest 2026-01-31"):
+    with pytest.raises(IntegrityError, match="of 2026-01-31 is damaged"):
         store.manifest(DATASET, DAY)
 
 
@@ -182,11 +182,15 @@ def die(*ignored):
     os.kill(os.getpid(), signal.SIGKILL)
 
 root, moment = Path(sys.argv[1]), sys.argv[2]
-link = Path.hardlink_to
+link, rename = Path.hardlink_to, Path.rename
 if moment == "before the manifest":
     Path.hardlink_to = die
 if moment == "after the manifest":
     Path.hardlink_to = lambda path, target: (link(path, target), die())
+if moment == "before the other manifest":
+    Path.rename = die
+if moment == "after the other manifest":
+    Path.rename = lambda path, target: (rename(path, target), die())
 with FilesystemDatasets(root).stage("predictions/ke_loan_default/7") as staging:
     if moment == "before writing":
         die()
@@ -205,24 +209,27 @@ with FilesystemDatasets(root).stage("predictions/ke_loan_default/7") as staging:
 
 
 @pytest.mark.parametrize(
-    ("moment", "seen"),
+    ("moment", "seen", "other"),
     [
-        ("before writing", [1]),
-        ("while writing", [1]),
-        ("before publishing", [1]),
-        ("before the manifest", [1]),
-        ("after the manifest", [7, 8]),
-        ("between partitions", [7, 8]),
+        ("before writing", [1], None),
+        ("while writing", [1], None),
+        ("before publishing", [1], None),
+        ("before the manifest", [1], None),
+        ("after the manifest", [7, 8], None),
+        ("between partitions", [7, 8], None),
+        ("before the other manifest", [7, 8], None),
+        ("after the other manifest", [7, 8], [7, 8]),
     ],
 )
 def test_killed_at_any_moment_readers_see_the_whole_old_or_the_whole_new(
-    store: FilesystemDatasets, tmp_path: Path, moment: str, seen: list[int]
+    store: FilesystemDatasets, tmp_path: Path, moment: str, seen: list[int], other: list[int] | None
 ) -> None:
     publish(store, [1])
     command = [sys.executable, "-c", PUBLISHER, str(tmp_path / "datasets"), moment]
     assert subprocess.run(command, check=False, timeout=60).returncode == -9
     assert values(store) == seen
-    assert values(store, "2026-02-01") is None
+    assert values(store, "2026-02-01") == other
+    assert ("2026-02-01" in store.partitions(DATASET)) is (other is not None)
     publish(store, [2], "2026-02-01")
     would_go = store.sweep(older_than=LATER)
     assert store.sweep(older_than=LATER, dry_run=False) == would_go

@@ -1,11 +1,12 @@
 """Datasets in a folder of this machine, or of a file system that several machines share.
 
     <root>/<dataset>/_files/<staging>/*.parquet             what was staged; invisible until a manifest names it
-    <root>/<dataset>/_manifests/<partition>.<number>.json   what was published; the greatest number wins
+    <root>/<dataset>/_manifests/<partition>/<number>.json   what was published; the greatest number wins
 
 A manifest is complete and on the disk before it gets its name, and its name is made with a hard link, which fails
-where the name exists. So two publishers at once get different numbers, and whoever dies at any point leaves either
-the old state or the new one, and files that nobody names until the sweep removes them.
+where the name exists; a partition's first one comes with its folder, renamed into place. So two publishers at once get
+different numbers, and whoever dies at any point leaves either the old state or the new one, and files that nobody names
+until the sweep removes them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import shutil
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _FILES = "_files"
 _MANIFESTS = "_manifests"
+_TEMPORARY = "."
 _DIGITS = 8
 
 
@@ -63,13 +65,13 @@ class FilesystemDatasets:
 
     def manifest(self, dataset: str, partition: str) -> Manifest | None:
         """The newest manifest of a partition; None where nothing was published."""
-        location = self._location(dataset)
-        number = _numbers(location).get(checked_partition(partition), [0])[-1]
-        return _read_manifest(_manifest_path(location, partition, number)) if number else None
+        folder = self._location(dataset) / _MANIFESTS / checked_partition(partition)
+        numbers = _numbers(folder)
+        return _read_manifest(_manifest_path(folder, numbers[-1])) if numbers else None
 
     def partitions(self, dataset: str) -> Sequence[str]:
         """The published partitions of a dataset, in order; no manifest is read."""
-        return sorted(_numbers(self._location(dataset)))
+        return _partitions(self._location(dataset))
 
     def files(self, manifest: Manifest) -> Sequence[str]:
         """The paths of a manifest's files."""
@@ -169,29 +171,36 @@ class FilesystemStaging:
 
 def _commit(location: Path, partition: str, described: dict[str, Any]) -> Manifest:
     """Give a manifest the next free number; one that somebody else took in the meantime is passed over."""
-    folder = location / _MANIFESTS
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = location / _MANIFESTS / partition
+    folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        number = _numbers(location).get(partition, [0])[-1] + 1
+        number = (_numbers(folder) or [0])[-1] + 1
         manifest = Manifest(number=number, published_at=datetime.now(UTC), **described)
-        if _link_new(_manifest_path(location, partition, number), manifest.model_dump_json(by_alias=True).encode()):
+        if _write_new(_manifest_path(folder, number), manifest.model_dump_json(by_alias=True).encode()):
             return manifest
 
 
-def _link_new(path: Path, content: bytes) -> bool:
-    """Write a file whole and only if there is none; whether it was written."""
-    temporary = path.parent / f".{uuid4().hex}"
-    try:
+def _write_new(path: Path, content: bytes) -> bool:
+    """Write a file whole, and only if there is none; whether it was written."""
+    with TemporaryDirectory(prefix=_TEMPORARY, dir=path.parent.parent, ignore_cleanup_errors=True) as beside:
+        temporary = Path(beside) / path.parent.name / path.name
+        temporary.parent.mkdir()
         with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+        try:
+            if path.parent.exists():
+                path.hardlink_to(temporary)
+            else:
+                _sync(temporary.parent)
+                temporary.parent.rename(path.parent)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return False
+            raise
+    for folder in (path.parent, path.parent.parent):
+        _sync(folder)
     return True
 
 
@@ -204,29 +213,32 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _manifest_path(location: Path, partition: str, number: int) -> Path:
-    return location / _MANIFESTS / f"{partition}.{number:0{_DIGITS}}.json"
+def _manifest_path(folder: Path, number: int) -> Path:
+    return folder / f"{number:0{_DIGITS}}.json"
 
 
-def _numbers(location: Path) -> dict[str, list[int]]:
-    """The numbers of each partition's manifests, in order; one listing, whatever there is."""
-    found: dict[str, list[int]] = {}
+def _partitions(location: Path) -> list[str]:
+    """The partitions of a dataset; a name that begins with a dot is of something that is being written."""
+    return [name for name in _names(location / _MANIFESTS) if not name.startswith(".")]
+
+
+def _numbers(folder: Path) -> list[int]:
+    """The numbers of a partition's manifests, in order."""
+    return [int(name.removesuffix(".json")) for name in _names(folder)]
+
+
+def _names(folder: Path) -> list[str]:
     try:
-        names = os.listdir(location / _MANIFESTS)  # noqa: PTH208 - names are all that is needed of a thousand files
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed of a thousand files
     except FileNotFoundError:
-        return found
-    for name in sorted(names):
-        partition, _, number = name.removesuffix(".json").rpartition(".")
-        if partition:  # a name that begins with a dot is of a manifest that is being written
-            found.setdefault(partition, []).append(int(number))
-    return found
+        return []
 
 
 def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        reason = f"the manifest {path.name} of {path.parent.parent.name} is damaged: {error}"
+        reason = f"the manifest {path.name} of {path.parent.name} is damaged: {error}"
         raise IntegrityError(reason, "publish the partition again") from error
 
 
@@ -251,10 +263,10 @@ def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> l
         kept, _ = _kept_and_replaced(location, older_than)
         unnamed = [folder for folder in unnamed if folder.name not in kept]
         if not dry_run:
-            for path in (*replaced, *strays):
+            for path in replaced:
                 path.unlink(missing_ok=True)
-            for folder in unnamed:
-                shutil.rmtree(folder)
+            for folder in (*strays, *unnamed):
+                shutil.rmtree(folder, ignore_errors=True)
     return [*replaced, *strays, *unnamed]
 
 
@@ -262,10 +274,11 @@ def _kept_and_replaced(location: Path, older_than: datetime) -> tuple[set[str], 
     """The staging folders that must stay, and the manifests that were replaced before `older_than`."""
     kept: set[str] = set()
     replaced: list[Path] = []
-    for partition, numbers in _numbers(location).items():
+    for partition in _partitions(location):
         successor: Manifest | None = None
-        for number in reversed(numbers):
-            path = _manifest_path(location, partition, number)
+        folder = location / _MANIFESTS / partition
+        for number in reversed(_numbers(folder)):
+            path = _manifest_path(folder, number)
             if successor is not None and successor.published_at < older_than:
                 replaced.append(path)
                 continue
