@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelyard.canonical import digest
 from modelyard.config.kinds.base import as_keys
 from modelyard.errors import InvalidData, NotFound
 from modelyard.features.compile import known_of, known_rows, rows_relation, time_of, values_relation
@@ -47,6 +48,8 @@ class ScoringRows:
     """Feature → number, category or boolean, in the model's order."""
     rows: int
     """How many there are."""
+    digest: str
+    """Over the partitions that values come from, the population, and what plain tables gave: equal rows, equal digest."""
     batches: Iterator[pa.RecordBatch]
     """Entity and features, in the order of the entity; nulls where nothing is known."""
 
@@ -105,7 +108,19 @@ def scoring_rows(
         rows = _make_population(session, definition, population, moment)
         tables = join_features(session, POPULATION, keys, features)
         sql = side_by_side(POPULATION, identifiers([*keys, *kinds]), tables)
-        yield ScoringRows(moment, keys, kinds, rows, session.batches(sql, rows=batch))
+        given = [table for table, one in zip(tables, features, strict=True) if isinstance(one, ColumnFeatures)]
+        content = {
+            "partitions": [f"{one.dataset}/{one.partition} {one.digest}" for one in manifests.values()],
+            "rows": [_content(session, table) for table in (POPULATION, *given)],
+        }
+        yield ScoringRows(moment, keys, kinds, rows, digest(content), session.batches(sql, rows=batch))
+
+
+def _content(session: Session, table: str) -> str:
+    """A number that is the same for the same rows, in whatever order."""
+    return str(
+        session.fetch(f"SELECT CAST(sum(hash(t)) AS VARCHAR) AS content FROM {table} AS t")["content"][0].as_py()
+    )
 
 
 def _manifest(features: SetFeatures, pin: FeatureSetPin, moment: datetime, datasets: DatasetStore) -> Manifest:
