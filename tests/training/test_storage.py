@@ -60,6 +60,7 @@ CLASSIFIERS: dict[str, Callable[[], Any]] = {
     "lightgbm": few,
     "lightgbm linear": lambda: few(linear_tree=True),
     "lightgbm stumps": lambda: few(num_leaves=2),
+    "lightgbm leaves alone": lambda: few(min_child_samples=1000),
     "xgboost": trees,
     "xgboost dart": lambda: trees(booster="dart"),
     "xgboost linear": lambda: trees(booster="gblinear", max_depth=None),
