@@ -26,13 +26,16 @@ features = typer.Typer(help="Materialise features, build training sets, and look
 app.add_typer(features, name="features")
 
 DAY = "%Y-%m-%d"
+MOMENT = "%Y-%m-%dT%H:%M:%S%z"
 Out = Annotated[Path | None, typer.Option(help="A Parquet file to copy it to.")]
 
 
 @features.command()
 def materialise(
     sets: Annotated[list[str], typer.Argument(help="The feature sets.", metavar="SET...")],
-    as_of: Annotated[datetime | None, typer.Option(formats=[DAY], help="Values as of this day's start.")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=[DAY, MOMENT], help="Values as of this day's start, or of this moment.")
+    ] = None,
     from_: Annotated[datetime | None, typer.Option("--from", formats=[DAY], help="The first day.")] = None,
     to: Annotated[datetime | None, typer.Option(formats=[DAY], help="The last day, included.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="A registered version, of one set.")] = None,
@@ -191,13 +194,14 @@ def _version(
 def _days(
     definition: FeatureSetDefinition, as_of: datetime | None, first: datetime | None, last: datetime | None
 ) -> tuple[date, ...]:
-    """The days that were asked for; of a single one, the partition that holds the values as of its start."""
+    """The days that were asked for; of a single moment, the partition that holds the values as of it."""
     from modelyard.features.instants import midnight
     from modelyard.features.partitions import grid_of
 
     grid = grid_of(definition)
     if as_of is not None and first is None and last is None:
-        return (grid.day(grid.at_or_before(midnight(as_of.date(), definition.timezone))),)
+        moment = as_of if as_of.tzinfo else midnight(as_of.date(), definition.timezone)
+        return (grid.day(grid.at_or_before(moment)),)
     if as_of is not None or first is None or last is None or last < first:
         reason = "which days is not clear"
         raise UsageError(reason, "say --as-of 2026-07-01, or --from 2026-02-01 --to 2026-07-01")
