@@ -45,13 +45,13 @@ def asked(airflow: AirflowHome) -> list[str]:
 def test_a_run_scores_its_own_day_with_the_version_of_that_day(airflow: AirflowHome) -> None:
     for day, expected in {
         "2026-07-03": [
-            "features materialise borrower_history --as-of 2026-07-03 --version 1",
+            "features materialise borrower_history --as-of 2026-07-03T00:00:00+03:00 --version 1",
             "hand-over ke_loan_default --version 1",
             "score ke_loan_default --as-of 2026-07-03 --version 1",
         ],
         "2026-07-04": [
-            "features materialise borrower_history --as-of 2026-07-04 --version 2",
-            "features materialise device_profile --as-of 2026-07-04 --version 1",
+            "features materialise borrower_history --as-of 2026-07-04T00:00:00+03:00 --version 2",
+            "features materialise device_profile --as-of 2026-07-04T00:00:00+03:00 --version 1",
             "hand-over ke_loan_default --version 2",
             "score ke_loan_default --as-of 2026-07-04 --version 2",
         ],

@@ -123,8 +123,8 @@ def test_the_words_of_each_step_name_the_day_and_the_versions() -> None:
     )
     day = date(2026, 7, 3)
     assert [dag.words(step.name, day) for step in dag.steps] == [
-        ("features", "materialise", "borrower_history", "--as-of", "2026-07-03", "--version", "2"),
-        ("features", "materialise", "device_profile", "--as-of", "2026-07-03", "--version", "7"),
+        ("features", "materialise", "borrower_history", "--as-of", "2026-07-03T00:00:00+03:00", "--version", "2"),
+        ("features", "materialise", "device_profile", "--as-of", "2026-07-03T00:00:00+03:00", "--version", "7"),
         ("score", "ke_loan_default", "--as-of", "2026-07-03", "--version", "4"),
         ("hand-over", "ke_loan_default", "--version", "4"),
     ]

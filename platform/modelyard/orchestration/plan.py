@@ -93,9 +93,7 @@ class DagPlan:
 
     def version_on(self, day: date) -> int | None:
         """The version that scores a day's partition: the one that is live when the day begins."""
-        from modelyard.registry.live import day_start
-
-        return self.version_at(day_start(day, self.timezone))
+        return self.version_at(self._day_start(day))
 
     def words(self, step: str, day: date) -> tuple[str, ...] | None:
         """What a step runs for a day's partition, as the words after `modelyard`.
@@ -119,7 +117,14 @@ class DagPlan:
         pinned = self.feature_sets[version].get(name)
         if pinned is None:
             return None
-        return ("features", "materialise", name, "--as-of", day.isoformat(), "--version", str(pinned))
+        # The set may be of another timezone, in which another day, or another part of it, is the newest by then.
+        moment = self._day_start(day).astimezone(ZoneInfo(self.timezone)).isoformat()
+        return ("features", "materialise", name, "--as-of", moment, "--version", str(pinned))
+
+    def _day_start(self, day: date) -> datetime:
+        from modelyard.registry.live import day_start  # with records behind it, which parsing can do without
+
+        return day_start(day, self.timezone)
 
 
 @dataclass(frozen=True)
