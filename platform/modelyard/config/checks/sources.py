@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import TIMES, check_column
-from modelyard.config.problems import Finding
+from modelyard.config.problems import Finding, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +41,7 @@ def _check_names(source: Source) -> Iterator[Finding]:
             yield Finding(("csv", "names", index), f"a second column `{name}`", "give each column a name of its own")
     for column in source.columns if names else ():
         if column not in names:
-            near = get_close_matches(column, names, 1)
-            hint = f"did you mean `{near[0]}`?" if near else "name every column of the file, in order"
+            hint = near_miss(column, names, what="they are")
             yield Finding(("columns", column), f"`{column}` is not among `csv.names`", hint, at_key=True)
 
 
