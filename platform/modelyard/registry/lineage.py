@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from modelyard.registry.records import FeatureSetVersion, ModelRecord
     from modelyard.registry.registry import Registry
 
+_FIELDS = {"source": "sources", "feature_set": "refs"}
+"""Where a feature set's definition holds what it depends on."""
+
 
 class FeatureSetLineage(Record):
     """A feature set's version, and where each of its features comes from."""
@@ -113,7 +116,7 @@ def _reads(registry: Registry, feature_set: str, way: tuple[str, ...], column: s
     """Whether a feature set depends on the last subject of a way now, and on the column that is asked for."""
     version = registry.feature_set(feature_set)
     kind, _, name = way[-1].partition(":")
-    if version.archived_at is not None or name not in version.definition["sources" if kind == "source" else "refs"]:
+    if version.archived_at is not None or name not in version.definition.get(_FIELDS[kind], {}):
         return False
     column_name = f"{way[0].partition(':')[2]}.{column}"
     return column is None or any(column_name in columns for columns in version.lineage.values())

@@ -1,0 +1,82 @@
+"""A connection that breaks where a test says so: between a real client and a real server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class BreakingProxy:
+    """Passes bytes on both ways. Some answers it swallows: the server has acted, and the client never learns of it.
+
+    Args:
+        upstream: The server's URL.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        parts = urlsplit(upstream)
+        self._upstream = (parts.hostname, parts.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.swallow = 0
+        """How many of the next answers are swallowed."""
+        self.cut_after: int | None = None
+        """After how many bytes the next answer is cut off."""
+        self.swallowed = 0
+
+    def run(self) -> None:
+        """Accept connections until closed."""
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def close(self) -> None:
+        """Stop."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError), client, socket.create_connection(self._upstream) as server:
+            sender = threading.Thread(target=_pass_on, args=(client, server), daemon=True)
+            sender.start()
+            while answer := server.recv(1 << 16):
+                if self.swallow:
+                    self.swallow -= 1
+                    self.swallowed += 1
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                if self.cut_after is not None:
+                    client.sendall(answer[: self.cut_after])
+                    self.cut_after = None
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+
+
+def _pass_on(client: socket.socket, server: socket.socket) -> None:
+    with suppress(OSError):
+        while request := client.recv(1 << 16):
+            server.sendall(request)
+        server.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def breaking(upstream: str) -> Iterator[BreakingProxy]:
+    """A proxy before a server."""
+    proxy = BreakingProxy(upstream)
+    thread = threading.Thread(target=proxy.run, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+        thread.join()

@@ -1,0 +1,232 @@
+"""Retention: what goes, what stays, and that a dry run touches nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelyard.errors import NotFound
+from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.metadata import Stale
+from modelyard.registry.records import RunState, VersionState
+from modelyard.registry.sqlite import SqliteMetadata
+from modelyard.registry.sweep import Retention, Sweep
+from tests.registry.making import NOON, apply, claim_of, definition, open_local, register, run_of, write_files
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
+    from modelyard.registry.sweep import Removal
+    from tests.registry.making import Clock
+
+LONG = timedelta(days=100)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def sweep(home: Path, now: datetime, *, dry_run: bool = False) -> list[Removal]:
+    metadata = SqliteMetadata(home / "registry.db")
+    try:
+        return Sweep(metadata, FilesystemArtifacts(home / "artifacts"), now=now, actor="sweep", dry_run=dry_run).run()
+    finally:
+        metadata.close()
+
+
+def state(home: Path) -> dict[str, int]:
+    """Every file, and the database's records as they are."""
+    return {str(path): path.stat().st_size for path in (home / "artifacts").rglob("*") if path.is_file()}
+
+
+def age(home: Path, to: datetime) -> None:
+    """Make every file as old as the test's clock has it."""
+    for path in (home / "artifacts").rglob("*"):
+        os.utime(path, (to.timestamp(), to.timestamp()))
+
+
+def test_where_nothing_is_old_nothing_goes(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+    apply(local)
+    register(local, tmp_path)
+    local.claim(claim_of("pending"))
+    local.archive_version("ke", 1)
+    local.queue_run(run_of())
+    local.cancel_run(run_of().id)
+    assert sweep(home, clock.now) == []
+    assert sweep(home / "nowhere", clock.now) == []
+
+
+def test_an_old_claim_goes_with_its_files(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+    apply(local)
+    claimed = local.claim(claim_of("one"))
+    with local.receiving("ke", 1, "model.json", claimed.version.location.rpartition("-")[2]) as writer:
+        writer.write(write_files(tmp_path).joinpath("model.json").read_bytes())
+    later = clock.pass_(days=1, seconds=1)
+    before = state(home)
+    would = sweep(home, later, dry_run=True)
+    assert state(home) == before
+    assert [(removal.kind, removal.size) for removal in would] == [("claim", 25)]
+    assert sweep(home, later) == would
+    assert state(home) == {}
+    with pytest.raises(NotFound, match="claim it again"):
+        local.complete("ke", 1)
+    assert local.claim(claim_of("one")).version.number == 2
+    assert sweep(home, clock.now) == []
+
+
+def test_the_files_of_an_old_archived_version_go_and_its_record_stays(
+    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock
+) -> None:
+    apply(local)
+    for number in range(3):
+        register(local, tmp_path, f"key {number}")
+    local.archive_version("ke", 2)
+    clock.pass_(days=89)
+    assert sweep(home, clock.now) == []
+    clock.pass_(days=2)
+    assert [removal.name for removal in sweep(home, clock.now)] == ["version 2 of ke, archived"]
+    deleted = local.version("ke", 2)
+    assert deleted.state is VersionState.DELETED
+    assert [version.number for version in local.versions("ke").items] == [3, 2, 1]
+    with pytest.raises(NotFound, match="retention"):
+        local.read_artifact("ke", 2, "model.json")
+    with pytest.raises(NotFound, match="retention"):
+        local.download_artifact("ke", 2, "model.json", tmp_path / "x")
+    assert local.claim(claim_of("key 1")).version == deleted
+    assert local.archive_version("ke", 2) == deleted
+    assert local.history("model:ke").items[0].type == "version.deleted"
+    assert sweep(home, clock.now) == []
+
+
+def test_live_planned_previous_and_latest_stay(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+    apply(local)
+    for number in range(6):
+        register(local, tmp_path, f"key {number}")
+    for number in (1, 2, 3):
+        local.promote("ke", number, live_from=clock.now)
+        clock.pass_(days=1)
+    for number in (1, 2, 5):
+        local.archive_version("ke", number)
+    local.promote("ke", 4, live_from=clock.now + 2 * LONG)
+    clock.pass_(days=100)
+    removed = [removal.name for removal in sweep(home, clock.now)]
+    assert removed == ["version 1 of ke, archived", "version 5 of ke, archived"]
+    states = {version.number: version.state for version in local.versions("ke").items}
+    assert states[2] is VersionState.ARCHIVED, "a rollback leads there"
+    assert states[3] is states[4] is states[6] is VersionState.READY
+    assert local.rollback("ke").version == 2
+
+
+def test_a_version_that_came_back_meanwhile_stays(
+    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(local)
+    register(local, tmp_path)
+    local.archive_version("ke", 1)
+    clock.pass_(days=100)
+    real = SqliteMetadata.retire_version
+
+    def retire(self: SqliteMetadata, *arguments: object, **options: object) -> None:
+        local.promote("ke", 1)  # just before the sweep's own write
+        real(self, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SqliteMetadata, "retire_version", retire)
+    assert sweep(home, clock.now) == []
+    assert local.version("ke", 1).state is VersionState.READY
+    assert b"".join(local.read_artifact("ke", 1, "model.json"))
+
+
+def test_an_old_run_goes_with_its_log(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+    apply(local)
+    register(local, tmp_path)
+    failed, made, open_ = (f"ke-{letter * 12}-1" for letter in "abc")
+    for run_id in (failed, made, open_):
+        local.queue_run(run_of(run_id))
+        local.write_run_log(run_id, io.BytesIO(b"log"))
+    local.update_run(local.run(failed).model_copy(update={"state": RunState.FAILED}))
+    local.update_run(local.run(made).model_copy(update={"state": RunState.SUCCEEDED, "version": 1}))
+    clock.pass_(days=91)
+    assert [(removal.name, removal.size) for removal in sweep(home, clock.now)] == [(f"run {failed}, failed", 3)]
+    assert [run.id for run in local.runs().items] == [open_, made]
+    assert b"".join(local.read_run_log(made)) == b"log"
+    assert {path.parent.name for path in (home / "artifacts" / "runs").rglob("log")} == {made, open_}
+
+
+def test_files_that_nothing_refers_to_go_when_they_are_old(
+    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock
+) -> None:
+    apply(local)
+    version = register(local, tmp_path)
+    local.queue_run(run_of())
+    local.write_run_log(run_of().id, io.BytesIO(b"log"))
+    large = definition("large")
+    large["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
+    local.apply_model(large, project="lender", expected_revision=0)
+    kept = set(state(home))
+    artifacts = home / "artifacts"
+    strays = {
+        f"{version.location}/.abc.part": b"torn",
+        f"{version.location}/other.json": b"never claimed",
+        f"models/credit-ke/ke/1-{'0' * 32}/model.json": b"another try of version 1",
+        f"models/credit-ke/ke/99-{'0' * 32}/model.json": b"a version that never was",
+        "models/lost.json": b"?",
+        "runs/ke-bbbbbbbbbbbb-1/log": b"a run that never was",
+        f"runs/{run_of().id}/.x.part": b"torn",
+        f"documents/{'0' * 64}": b"nobody points here",
+    }
+    write_files(artifacts, strays)
+    assert sweep(home, clock.now) == [], "they may be on their way"
+    age(home, clock.now)
+    later = clock.pass_(days=2)
+    would = sweep(home, later, dry_run=True)
+    assert {removal.name: removal.size for removal in would} == {key: len(body) for key, body in strays.items()}
+    assert sweep(home, later) == would
+    assert set(state(home)) == kept
+    assert local.model("large").definition == large
+
+
+def test_documents_of_older_versions_stay(local: LocalRegistry, home: Path, clock: Clock) -> None:
+    from tests.registry.making import feature_set
+
+    for window in ("7d", "30d"):
+        wide = feature_set(window=window)
+        columns = {f"column_{'x' * 80}_{number}": "double" for number in range(1000)}
+        wide["sources"]["transactions"]["columns"].update(columns)
+        local.register_feature_set(wide, project="lender", lineage={})
+    local.archive_feature_set("history")
+    age(home, clock.now)
+    assert sweep(home, clock.pass_(days=200)) == []
+    assert len(local.feature_set("history", 1).definition["sources"]["transactions"]["columns"]) > 1000
+
+
+def test_retention_can_be_set(local: LocalRegistry, home: Path, clock: Clock) -> None:
+    apply(local)
+    local.claim(claim_of())
+    metadata, artifacts = SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts")
+    now = clock.pass_(minutes=2)
+    short = Retention(claims=timedelta(minutes=1))
+    assert [one.kind for one in Sweep(metadata, artifacts, now=now, actor="x", retention=short).run()] == ["claim"]
+    with pytest.raises(Stale):
+        metadata.drop_claim(local.claim(claim_of()).version.model_copy(update={"number": 9}))
+    metadata.close()
+
+
+def test_a_sweep_that_died_is_finished_by_the_next(local: LocalRegistry, home: Path, tmp_path: Path) -> None:
+    apply(local)
+    register(local, tmp_path)
+    local.archive_version("ke", 1)
+    metadata = SqliteMetadata(home / "registry.db")
+    deleted = local.version("ke", 1).model_copy(update={"state": VersionState.DELETED})
+    metadata.retire_version(deleted, expected=VersionState.ARCHIVED, promotions=0, happenings=[])
+    metadata.close()
+    age(home, NOON)
+    assert [removal.kind for removal in sweep(home, NOON + timedelta(days=2))] == ["file"]
+    assert state(home) == {}
+    assert open_local(home).version("ke", 1).state is VersionState.DELETED
