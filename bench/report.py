@@ -1,4 +1,4 @@
-"""What a benchmark says: rows of one table, ours beside the peer that a user would pick instead."""
+"""What a benchmark found: a ratio beside its target. Every benchmark's `run()` returns such rows."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-COLUMNS = ("work", "ours", "peer", "ratio", "target")
-
 
 @dataclass(frozen=True)
 class Row:
-    """One piece of work, measured in one run."""
+    """One measured thing."""
 
-    name: str
-    """The work."""
+    work: str
+    """What was done."""
     ours: str
-    """Our figure, with its unit."""
+    """What it took Modelyard, with its unit."""
     peer: str
-    """The peer's figure for the same work, with its unit and the peer's name."""
-    ratio: float | None
-    """Ours to the peer's; None where there is no peer."""
-    target: str
-    """What is asked for, such as `≤ 1.3 ×` or `< 10 s`."""
+    """What it took the peer, with its name and unit."""
+    ratio: float
+    """Ours as a multiple of the peer's."""
+    target: float
+    """The ratio that is to be kept."""
+    more_is_better: bool = False
+    """Whether the ratio must be at least the target; at most unless said."""
+
+    @property
+    def met(self) -> bool:
+        """Whether the target is met."""
+        return self.ratio >= self.target if self.more_is_better else self.ratio <= self.target
 
 
 def print_rows(rows: Iterable[Row]) -> None:
-    """Print each row as soon as it is measured."""
-    print("  ".join(COLUMNS))
+    """Print measured things as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_edge=False, pad_edge=False)
+    for column in ("work", "ours", "peer", "ratio", "target", ""):
+        table.add_column(column, justify="right" if column in ("ratio", "target") else "left")
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f} ×"
-        print("  ".join((row.name, row.ours, row.peer, ratio, row.target)), flush=True)
+        sign = ">=" if row.more_is_better else "<="
+        verdict = "met" if row.met else "MISSED"
+        table.add_row(row.work, row.ours, row.peer, f"{row.ratio:.2f}", f"{sign} {row.target:g}", verdict)
+    Console(width=160).print(table)
