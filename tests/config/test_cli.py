@@ -51,6 +51,16 @@ def test_validate_where_there_is_no_project(
     assert "hint: go to a project's folder, or make one: modelyard init FOLDER" in capsys.readouterr().err
 
 
+def test_many_documents_get_a_progress_bar_on_a_terminal_alone(
+    here: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("modelyard.cli.config.MANY_FILES", 1)
+    assert run(["validate"]) == 0
+    assert capsys.readouterr() == ("", "")
+    here.replace("default.yaml", "label: bad", "label: bat")
+    assert run(["validate"]) == 65
+
+
 def test_validate_of_an_environment(
     here: SmallProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +137,14 @@ def test_plan_beside_a_registry(here: SmallProject, capsys: pytest.CaptureFixtur
     here.write("default.yaml", None)
     assert run(["plan"]) == 2
     assert "- Model default: archived, its document is gone" in capsys.readouterr().out
+
+
+def test_a_plan_sees_every_page_of_the_registry(here: SmallProject, capsys: pytest.CaptureFixture[str]) -> None:
+    seeds = ", ".join(map(str, range(120)))
+    here.replace("default.yaml", "name: default", f"name: default_${{s}}\nfor_each: {{s: [{seeds}]}}\nseed: ${{s}}")
+    apply(here)
+    assert run(["plan"]) == 0
+    assert capsys.readouterr().out.endswith("No changes.\n")
 
 
 def test_plan_narrowed_saved_and_for_programs(

@@ -98,10 +98,20 @@ def test_a_file_without_a_document_is_a_problem(text: str) -> None:
 
 
 def test_a_document_after_another_needs_its_line() -> None:
-    _, problems = read("a: 1\n... \n--- {b: 2}\n")
-    assert problems == []
+    assert read("a: 1\n... \n--- {b: 2}\n") == ([{"a": 1}, {"b": 2}], [])
     _, problems = read("a: 1\n...\nb: 2\n")
     assert len(problems) == 1
+
+
+def test_line_breaks_are_those_of_editors() -> None:
+    assert read("a: 1\r\n---\r\nb: NO\r\n")[1][0].startswith("3:4 ")
+    assert read("a: 1\rb: 2")[1] == ["1:5 the character U+000D is not allowed in YAML"]
+    assert read("a: 1\u2028b: 2")[1] == ["1:5 the character U+2028 is not allowed in YAML"]
+
+
+def test_a_comment_above_a_mistake_is_no_document() -> None:
+    assert read("# of whom\n---\n# and what\n") == ([], ["1:1 the file is empty"])
+    assert [problem[4:] for problem in read("?\n: 1\n")[1]] == ["a key is missing before the colon"]
 
 
 def test_depth_has_a_limit() -> None:

@@ -164,9 +164,8 @@ def _in_words_of_check(_: str, complaint: Complaint) -> tuple[str, str]:
 
 
 def _in_other_words(kind: str, complaint: Complaint) -> tuple[str, str]:
-    return complaint.message[:1].lower() + complaint.message[
-        1:
-    ], f"`modelyard explain {_explained(kind, complaint.path)}`"
+    message = complaint.message[:1].lower() + complaint.message[1:]
+    return message, f"`modelyard explain {_explained(kind, complaint.path)}`"
 
 
 _MAPPING = _due("a mapping", "as {key: value}, or a line `key: value` for each")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from yaml import MarkedYAMLError, YAMLError
+from yaml import MarkedYAMLError
 
 from modelyard.config.nodes import RawDocument
 from modelyard.config.problems import Problem
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1 << 20  # bytes; a document is some kilobytes, and what is larger was not written by hand
 
 _DOCUMENT_START = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# What YAML forbids, and the line breaks of YAML 1.1 that editors do not show: places would be off by a line.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# What YAML forbids, and line breaks that editors do not show: places would be off by a line.
+_UNPRINTABLE = re.compile(
+    "\r(?!\n)|[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "UTF-8 with a byte order mark", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -117,9 +119,6 @@ def _read_chunk(chunk: str, first_line: int, file: Path, found: ReadFile) -> Non
     except MarkedYAMLError as error:
         found.problems += [*reader.problems, _syntax_problem(error, first_line, file)]
         found.lost += _kind_and_name(chunk)
-        return
-    except YAMLError as error:
-        found.problems.append(Problem(file, first_line + 1, 1, "", f"not YAML: {error}", _SYNTAX_HINT))
         return
     found.problems += reader.problems
     if is_there:

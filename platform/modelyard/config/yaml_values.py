@@ -14,7 +14,6 @@ from yaml import MarkedYAMLError
 from yaml.cyaml import CParser  # type: ignore[attr-defined]  # the stubs hide it; libyaml's parser is its own door
 from yaml.events import (
     AliasEvent,
-    DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -62,10 +61,8 @@ class ValueReader:
             return None, False
         first = parser.get_event()
         value = self._value(parser, first, 0)
-        parser.get_event()  # the document's end
-        after = parser.get_event()
-        if isinstance(after, DocumentStartEvent):
-            self._complain(after, "another document begins here", "begin each document with a line `---`")
+        for _ in ("the document's end", "the stream's end"):
+            parser.get_event()
         return value, not (value is None and isinstance(first, ScalarEvent) and not first.value)
 
     def _value(self, parser: Any, event: Any, depth: int) -> Any:
