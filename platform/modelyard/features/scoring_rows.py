@@ -49,7 +49,9 @@ class ScoringRows:
     rows: int
     """How many there are."""
     digest: str
-    """Over the partitions that values come from, the population, and what plain tables gave: equal rows, equal digest."""
+    """Over the partitions that values come from, the population, and what plain tables gave."""
+    schema: pa.Schema
+    """The columns of a batch."""
     batches: Iterator[pa.RecordBatch]
     """Entity and features, in the order of the entity; nulls where nothing is known."""
 
@@ -113,7 +115,8 @@ def scoring_rows(
             "partitions": [f"{one.dataset}/{one.partition} {one.digest}" for one in manifests.values()],
             "rows": [_content(session, table) for table in (POPULATION, *given)],
         }
-        yield ScoringRows(moment, keys, kinds, rows, digest(content), session.batches(sql, rows=batch))
+        schema = session.fetch(f"SELECT * FROM ({sql}) LIMIT 0").schema
+        yield ScoringRows(moment, keys, kinds, rows, digest(content), schema, session.batches(sql, rows=batch))
 
 
 def _content(session: Session, table: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.config.definitions import ModelDefinition
+    from modelyard.registry.records import ModelVersion
     from modelyard.registry.registry import Registry
     from modelyard.training.storage.stored import StoredModel
 
@@ -48,6 +49,28 @@ def load_runtime(
     definition = scored_definition(registry, registry.model(model), version)
     pinned = tuple(PinnedSet(definition.feature_sets[pin.name], pin.version) for pin in version.pins.feature_sets)
     return Runtime(model, number, stored, _lookup(definition, stored, pinned, partitions))
+
+
+def load_for_batch(
+    registry: Registry, version: ModelVersion, *, cache: Path, threads: int, allow_bundles: bool = False
+) -> StoredModel:
+    """A registered version, ready to score a partition.
+
+    Args:
+        registry: Where it is registered.
+        version: The version.
+        cache: A folder for files that were downloaded.
+        threads: How many threads it predicts with.
+        allow_bundles: Whether the project code that it was trained with may be imported.
+
+    Raises:
+        NotFound: Its bytes are gone.
+        IntegrityError: Its files are not what was registered, or it predicts its golden rows differently.
+        UsageError: It needs project code, which is not allowed here.
+    """
+    stored = load_version(registry, version.model, version.number, cache, allow_bundles=allow_bundles)
+    use_threads(stored.pipeline, threads)
+    return stored
 
 
 def _lookup(

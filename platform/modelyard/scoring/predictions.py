@@ -13,7 +13,7 @@ import numpy as np
 from modelyard.errors import InvalidData
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -23,18 +23,21 @@ PREDICTION = "prediction"
 PROBABILITY = "probability_"
 
 
-def named(task: Task, classes: Sequence[str], predicted: npt.NDArray[np.float64]) -> Mapping[str, npt.NDArray[Any]]:
-    """A model's output as columns.
+def named(task: Task, classes: Sequence[str], predicted: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """A model's output as columns of a table.
 
     Args:
         task: What the model predicts.
         classes: The names of the classes, in the order of their columns; of no meaning but in multiclass.
         predicted: Probabilities of the event, of each class (rows × classes), or numbers.
     """
+    import pyarrow as pa
+
     if task != "multiclass_classification":
         return {PREDICTION: predicted}
-    chosen = np.array(classes, dtype=object)[np.argmax(predicted, axis=1)]
-    return {PREDICTION: chosen, **{PROBABILITY + name: predicted[:, i] for i, name in enumerate(classes)}}
+    chosen = pa.array(np.argmax(predicted, axis=1), pa.int32())
+    names = pa.DictionaryArray.from_arrays(chosen, pa.array(classes, pa.string()))
+    return {PREDICTION: names, **{PROBABILITY + name: predicted[:, index] for index, name in enumerate(classes)}}
 
 
 def fault(task: Task, predicted: npt.NDArray[np.float64]) -> tuple[int, str] | None:
@@ -44,6 +47,8 @@ def fault(task: Task, predicted: npt.NDArray[np.float64]) -> tuple[int, str] | N
         task: What the model predicts.
         predicted: What it predicted, a row at a time.
     """
+    if not len(predicted):
+        return None
     rows = predicted.reshape(len(predicted), -1)
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():

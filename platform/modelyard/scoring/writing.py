@@ -12,7 +12,7 @@ from modelyard.scoring import predictions
 from modelyard.training.frames import to_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -32,46 +32,51 @@ class Head:
     as_of: datetime
 
 
-def write_predictions(
-    batches: Iterable[pa.RecordBatch], stored: StoredModel, entity: Sequence[str], head: Head, file: Path
-) -> int:
-    """Predict batch by batch.
+class Writer:
+    """Writes one Parquet file of predictions, batch by batch.
 
     If the process dies, the file is not whole, and nobody has heard of it.
 
     Args:
-        batches: The entity's columns and the features.
+        file: Where to write.
+        schema: The columns of a batch: the entity's and the features.
         stored: What predicts.
         entity: The entity's columns.
         head: What every row says.
-        file: Where to write.
-
-    Returns:
-        How many rows were written.
-
-    Raises:
-        InvalidData: The model can't predict for a row, or its prediction can't be one.
     """
-    import pyarrow.parquet as pq
 
-    rows = 0
-    writer: pq.ParquetWriter | None = None
-    try:
-        for batch in batches:
-            scored = _scored(batch, stored, entity, head)
-            writer = writer or pq.ParquetWriter(file, scored.schema, compression="zstd")
-            writer.write_table(scored)
-            rows += scored.num_rows
-    finally:
-        if writer is not None:
-            writer.close()
-    return rows
+    def __init__(self, file: Path, schema: pa.Schema, stored: StoredModel, entity: Sequence[str], head: Head) -> None:
+        import pyarrow.parquet as pq
+
+        self.rows = 0
+        """How many rows were written."""
+        self._stored = stored
+        self._entity = entity
+        self._head = head
+        columns = _scored(schema.empty_table(), stored, entity, head).schema
+        self._file = pq.ParquetWriter(file, columns, compression="zstd")
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Predict for some rows, and write them.
+
+        Raises:
+            InvalidData: The model can't predict for a row, or its prediction can't be one.
+        """
+        import pyarrow as pa
+
+        self._file.write_table(_scored(pa.Table.from_batches([batch]), self._stored, self._entity, self._head))
+        self.rows += batch.num_rows
 
 
-def _scored(batch: pa.RecordBatch, stored: StoredModel, entity: Sequence[str], head: Head) -> pa.Table:
+def _scored(rows: pa.Table, stored: StoredModel, entity: Sequence[str], head: Head) -> pa.Table:
     import pyarrow as pa
 
-    rows = pa.Table.from_batches([batch])
     keys = {name: rows.column(name) for name in entity}
     return pa.table({**keys, **_constants(head, rows.num_rows), **_predicted(rows, stored, entity, head.model)})
 
@@ -87,7 +92,7 @@ def _constants(head: Head, rows: int) -> dict[str, Any]:
     }
 
 
-def _predicted(rows: pa.Table, stored: StoredModel, entity: Sequence[str], model: str) -> Mapping[str, Any]:
+def _predicted(rows: pa.Table, stored: StoredModel, entity: Sequence[str], model: str) -> dict[str, Any]:
     manifest = stored.manifest
     try:
         with np.errstate(all="ignore"):  # what comes of an overflow is told below, row and all

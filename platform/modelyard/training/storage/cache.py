@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import file_digest
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 def fetch(registry: Registry, version: ModelVersion, artifact: Artifact, cache: Path) -> bytes:
     """An artifact's bytes, from the cache or from the registry; verified either way.
 
-    A download goes to a file of its own and is moved into place whole. If the process dies, that file is left; nobody
-    reads it.
+    A download comes into place whole, whoever else fetches the same. If the process dies, a part of it is left beside
+    it, which nobody reads.
 
     Args:
         registry: Where the version is.
@@ -31,8 +30,5 @@ def fetch(registry: Registry, version: ModelVersion, artifact: Artifact, cache: 
     """
     place = cache / artifact.sha256[:2] / artifact.sha256
     if not place.exists() or file_digest(place) != artifact.sha256:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f"{place.name}.{os.getpid()}.tmp")
-        registry.download_artifact(version.model, version.number, artifact.path, temporary)
-        temporary.replace(place)
+        registry.download_artifact(version.model, version.number, artifact.path, place)
     return place.read_bytes()
