@@ -3,7 +3,7 @@
     python -m bench.validation
 
 The script (PyYAML's C loader and pydantic) knows no places, no variables, and no references between documents. Each
-is a process of its own, from its start to its end. Target: under 10 s.
+is a process of its own, from its start to its end. Target: under 10 s, as a multiple of the script's time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONFIGS = 10_000
+LIMIT = 10.0  # seconds
 REPEATS = 2
 """How often each is measured; the fastest counts."""
 
@@ -129,8 +130,8 @@ def run() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         write_configs(Path(name))
         ours, bare = seconds(*OURS, name), seconds("-c", BARE, name)
-    peer = f"{bare:.1f} s (PyYAML's C loader and pydantic)"
-    yield Row(f"validate {CONFIGS:,} configs", f"{ours:.1f} s", peer, ours / bare, "< 10 s")
+    peer = f"PyYAML's C loader and pydantic, no references: {bare:.1f} s"
+    yield Row(f"validate {CONFIGS:,} configs (< {LIMIT:g} s)", f"{ours:.1f} s", peer, ours / bare, LIMIT / bare)
 
 
 if __name__ == "__main__":
