@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from modelyard.config.plan import Action, check_applicable
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from modelyard.config.definitions import ModelDefinition
     from modelyard.config.plan import Change, Plan
     from modelyard.registry.records import Run
@@ -73,12 +75,16 @@ def _apply_model(workspace: Workspace, change: Change) -> Run | None:
     return run
 
 
-def request_run(workspace: Workspace, definition: ModelDefinition) -> Run:
-    """The run that a model's definition asks for as of today: one that is there, or a new one, not yet queued.
+def request_run(
+    workspace: Workspace, definition: ModelDefinition, *, day: date | None = None, again: bool = False
+) -> Run:
+    """The run that a model's definition asks for: one that is there, or a new one, not yet queued.
 
     Args:
         workspace: The project and its back-ends.
         definition: The model.
+        day: The run is as of this day's start in the model's timezone; today unless said.
+        again: Whether a new attempt is made even where the same was made before.
 
     Raises:
         InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
@@ -90,8 +96,8 @@ def request_run(workspace: Workspace, definition: ModelDefinition) -> Run:
     settings, project = workspace.settings, workspace.project.name
     pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, project)
     keep_bundles(settings.root, definition.bundles, settings.home / "bundles")
-    spec = make_spec(definition, [pins[name] for name in definition.feature_sets])
-    return plan_run(workspace.registry, spec, project=project, actor=settings.actor)
+    spec = make_spec(definition, [pins[name] for name in definition.feature_sets], day=day)
+    return plan_run(workspace.registry, spec, project=project, actor=settings.actor, again=again)
 
 
 def _with_applied_feature_sets(workspace: Workspace, definition: ModelDefinition) -> ModelDefinition:
