@@ -31,7 +31,12 @@ def create_app(registry: LocalRegistry) -> FastAPI:
     Args:
         registry: The registry that is served; it is shared by threads.
     """
-    app = FastAPI(title="Modelyard registry", version=version("modelyard"), description=DESCRIPTION)
+    app = FastAPI(
+        title="Modelyard registry",
+        version=version("modelyard"),
+        description=DESCRIPTION,
+        redirect_slashes=False,  # one path for each thing
+    )
     app.state.registry = registry
     app.state.metrics = Metrics()
     for module in (models, versions, artifacts, promotions, feature_sets, runs, history, health):
