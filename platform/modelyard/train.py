@@ -1,4 +1,4 @@
-"""Train a project's models when somebody says so: as runs that register versions, or as trials that register nothing."""
+"""Train a project's models when somebody says so: as runs that register versions, or as trials that do not."""
 
 from __future__ import annotations
 

@@ -208,7 +208,6 @@ def test_runs_with_one_training_set_share_the_job_that_builds_it(place: Yard) ->
     runs = [place.queue(name, seed=seed) for seed, name in enumerate(("ke", "gh", "ug"))]
     loop = place.loop()
     loop.step()
-    loop.step()
     assert {place.state(run) for run in runs} == {RunState.BUILDING}
     (build,) = place.launcher.running
     place.launcher.end(build)

@@ -76,7 +76,7 @@ def _train(context: Context, names: Sequence[str], day: date | None, *, again: b
         print_json(done)
     else:
         rows = [(run.model, run.version, _lines(run.metrics), _ending(run)) for run in done]
-        print_table("Trained", ("model", "version", "metrics (95 % interval)", ""), rows)
+        print_table("Trained", ("model", "version", "metrics (95 % interval)", "reason"), rows)
     fail_with_runs(done)
 
 
@@ -103,7 +103,7 @@ def _try(
         print_json(outcomes)
     else:
         rows = [(name, _lines(one.metrics), one.reason) for name, one in outcomes.items()]
-        print_table("Tried, not registered", ("model", "metrics (95 % interval)", ""), rows)
+        print_table("Tried, not registered", ("model", "metrics (95 % interval)", "reason"), rows)
     failed = [one for one in outcomes.values() if not one.metrics]
     if failed:
         raise typer.Exit(EXIT_PERMANENT if any(one.permanent for one in failed) else EXIT_FAILED)
@@ -135,12 +135,14 @@ def _newest(context: Context, model: str | None) -> Sequence[Run]:
 
 
 def _watch(context: Context, model: str | None) -> None:
+    from rich.console import Console
+
     shown = ""
     while True:
         found = _newest(context, model)
         states = " ".join(f"{run.id}:{run.sequence}" for run in found)
         if states != shown:
-            typer.clear()
+            Console().clear()
             _print_runs(found)
             shown = states
         if all(run.state.terminal for run in found):
@@ -153,7 +155,7 @@ def _print_runs(found: Iterable[Run]) -> None:
         (run.id, run.state.value, run.version, run.tries, f"{run.created_at:%Y-%m-%d %H:%M} UTC", _ending(run))
         for run in found
     ]
-    print_table("Runs", ("run", "state", "version", "tries", "queued", ""), rows)
+    print_table("Runs", ("run", "state", "version", "tries", "queued", "reason"), rows)
 
 
 @runs.command("show")
@@ -216,9 +218,7 @@ def cancel_run(run_id: RunId, as_json: AsJson = False) -> None:
     if as_json:
         print_json(run)
     elif run.cancel_requested and not run.state.terminal:
-        note(
-            f"{run.id} is {run.state.value.lower()}; `modelyard runs reconcile`, or the command that waits for it, ends it."
-        )
+        note(f"{run.id} is {run.state.value.lower()}; the command that waits for it, or `runs reconcile`, ends it.")
     else:
         note(f"{run.id} is {run.state.value.lower()}.")
 

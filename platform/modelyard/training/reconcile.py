@@ -19,7 +19,7 @@ from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
 from modelyard.registry.records import RunState
 from modelyard.training.board import BUILD_CORES, Board, make_board
 from modelyard.training.job import Outcome
-from modelyard.training.launchers.launcher import JobState
+from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import Moves
 from modelyard.training.spec import RunSpec
 from modelyard.training.tasks import JobMaker, build_prefix, cores, training_job, training_set
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from modelyard.registry.records import Run
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
-    from modelyard.training.launchers.launcher import Job, JobSpec, Launcher
+    from modelyard.training.launchers.launcher import JobSpec, Launcher
 
 INTERVAL = 0.2
 """Seconds between steps: what a run waits at most, and more than a step takes."""
@@ -256,8 +256,9 @@ class Reconciler:
         return self._registry.run(run.id).sequence == run.sequence
 
     def _submit(self, job: JobSpec, board: Board) -> None:
-        board.needed.add(job.name)
         self._launcher.submit(job)
+        board.needed.add(job.name)
+        board.jobs.setdefault(job.name, Job(job.name, JobState.RUNNING))
 
     def _failed(self, run: Run, job: Job, outcome: Outcome | None) -> Run:
         self._keep_log(run, job)
