@@ -131,7 +131,8 @@ def run() -> Iterator[Row]:
         write_configs(Path(name))
         ours, bare = seconds(*OURS, name), seconds("-c", BARE, name)
     peer = f"PyYAML's C loader and pydantic, no references: {bare:.1f} s"
-    yield Row(f"validate {CONFIGS:,} configs (< {LIMIT:g} s)", f"{ours:.1f} s", peer, ours / bare, round(LIMIT / bare, 2))
+    work, target = f"validate {CONFIGS:,} configs (< {LIMIT:g} s)", round(LIMIT / bare, 2)
+    yield Row(work, f"{ours:.1f} s", peer, ours / bare, target)
 
 
 if __name__ == "__main__":

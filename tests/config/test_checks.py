@@ -2,6 +2,8 @@
 
 import pytest
 
+from modelyard.config.checks.evaluation import METRICS
+from modelyard.training.metrics import METRICS as COMPUTED
 from tests.config.conftest import SmallProject
 
 PEOPLE = "kind: Source\nname: people\nformat: csv\npath: a.csv\ncolumns: {age: integer}\n"
@@ -113,6 +115,11 @@ PEOPLE = "kind: Source\nname: people\nformat: csv\npath: a.csv\ncolumns: {age: i
 def test_one_mistake_is_one_problem(small: SmallProject, file: str, old: str, new: str, expected: str | None) -> None:
     small.write("people.yaml", PEOPLE)
     assert small.replace(file, old, new).said() == ([expected] if expected else [])
+
+
+def test_a_metric_fits_where_training_computes_it() -> None:
+    fitting = {(metric, task) for task, metrics in METRICS.items() for metric in metrics}
+    assert fitting == {(metric, task) for metric, kind in COMPUTED.items() for task in kind.tasks}
 
 
 def test_features_of_two_sets_may_not_have_one_name(small: SmallProject) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2.nodes import Template
 
 FUNCTIONS = ("source", "ref")
-NAMES = (*FUNCTIONS, "as_of")
+NAMES = (*FUNCTIONS, "as_of", "range")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from modelyard.config.checks.catalogue import check_column
+from modelyard.config.kinds.model import Metric
 from modelyard.config.problems import Finding, near_miss
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from modelyard.config.kinds.model import Gate, Split
     from modelyard.config.problems import FieldPath
 
-_OF_CLASSES = ("log_loss", "accuracy", "balanced_accuracy", "precision", "recall", "f1")
+_OF_NUMBERS = ("rmse", "mae", "r2")
+_OF_CLASSES = tuple(metric for metric in get_args(Metric) if metric not in _OF_NUMBERS)
 METRICS: dict[str, tuple[str, ...]] = {
-    "binary_classification": ("roc_auc", "gini", "ks", "average_precision", "brier", *_OF_CLASSES),
-    "multiclass_classification": ("roc_auc", *_OF_CLASSES),
-    "regression": ("rmse", "mae", "r2"),
+    "binary_classification": _OF_CLASSES,
+    "multiclass_classification": _OF_CLASSES,
+    "regression": _OF_NUMBERS,
 }
 """The metrics that fit each task."""
 
