@@ -1,13 +1,8 @@
 """Values are those of a naive reading of the rules, a day at a time or a range at once."""
 
-import math
-import statistics
-from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +13,7 @@ from modelyard.config.kinds.base import format_duration
 from modelyard.features import materialise as module
 from modelyard.features.materialise import materialise
 from tests.features.builders import Place, feature_set, pins, source
-
-Row = dict[str, Any]
+from tests.features.oracle import AGGREGATES, Row, assert_equal, instants, values_on
 
 COLUMNS = {
     "who": "string",
@@ -57,59 +51,6 @@ def rows(draw: st.DrawFn) -> Row:
     }
 
 
-AGGREGATES: dict[str, Callable[[Sequence[Row], str], Any]] = {
-    "count": lambda found, of: len([row for row in found if row[of] is not None]),
-    "count_distinct": lambda found, of: len({row[of] for row in found} - {None}),
-    "sum": lambda found, of: sum(there(found, of)) if there(found, of) else None,
-    "avg": lambda found, of: statistics.fmean(there(found, of)) if there(found, of) else None,
-    "min": lambda found, of: min(there(found, of), default=None),
-    "max": lambda found, of: max(there(found, of), default=None),
-    "stddev": lambda found, of: statistics.stdev(there(found, of)) if len(there(found, of)) > 1 else None,
-    "last": lambda found, of: max(
-        ((row["at"], row["known"], row[of]) for row in found if row[of] is not None), default=(None,)
-    )[-1],
-}
-
-
-def there(found: Sequence[Row], of: str) -> list[Any]:
-    return [row[of] for row in found if row[of] is not None]
-
-
-def instants(day: date, every: timedelta, zone: str) -> list[datetime]:
-    start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    if every >= timedelta(days=1):
-        return [start] if day.toordinal() % every.days == 0 else []
-    tomorrow = day + timedelta(days=1)
-    end = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
-    return [start + every * step for step in range(100) if start + every * step < end]
-
-
-def oracle(definition: FeatureSetDefinition, data: Sequence[Row], day: date) -> list[Row]:
-    """The partition of a day, as the rules say it and nobody would run it."""
-    document = definition.document
-    horizon = max(document.ttl, *(one.window for one in document.aggregations))
-    found = []
-    for instant in instants(day, document.every, definition.timezone):
-        known = [
-            row
-            for row in data
-            if row["who"] is not None and row["at"] is not None and row["known"] is not None
-            and row["at"] < instant and row["known"] <= instant
-        ]  # fmt: skip
-        for who in sorted({row["who"] for row in known if row["at"] >= instant - horizon}):
-            values: Row = {"who": who, "as_of": instant}
-            for one in document.aggregations:
-                counts = [row for row in known if row["who"] == who and row["at"] >= instant - one.window]
-                if one.where is not None:
-                    counts = [row for row in counts if row["kind"] == "in"]
-                if one.of is None:
-                    values[one.name] = len(counts)
-                else:
-                    values[one.name] = AGGREGATES[one.how](counts, one.of)
-            found.append(values)
-    return found
-
-
 @st.composite
 def feature_sets(draw: st.DrawFn) -> FeatureSetDefinition:
     every = draw(st.sampled_from(STEPS))
@@ -126,19 +67,6 @@ def feature_sets(draw: st.DrawFn) -> FeatureSetDefinition:
     )  # fmt: skip
 
 
-def close(left: Any, right: Any) -> bool:
-    if isinstance(left, float) and isinstance(right, float):
-        return math.isclose(left, right, rel_tol=1e-9, abs_tol=1e-9)
-    return bool(left == right)
-
-
-def assert_equal(found: Sequence[Row], expected: Sequence[Row]) -> None:
-    assert [(row["who"], row["as_of"]) for row in found] == [(row["who"], row["as_of"]) for row in expected]
-    for one, other in zip(found, expected, strict=True):
-        assert one.keys() == other.keys()
-        assert all(close(one[name], other[name]) for name in one), (one, other)
-
-
 @given(st.lists(rows(), max_size=25), feature_sets(), st.sampled_from([1, 7, 1000]))
 @settings(max_examples=20)
 def test_a_range_and_its_days_are_what_the_rules_say(
@@ -152,8 +80,8 @@ def test_a_range_and_its_days_are_what_the_rules_say(
         materialise(definition, pins(definition), days, engine=place.engine, datasets=place.datasets)
         for day in days:
             if instants(day, definition.document.every, definition.timezone):
-                assert_equal(place.values(definition, day), oracle(definition, data, day))
+                assert_equal(place.values(definition, day), values_on(definition, data, day), "who", "as_of")
         some_day = next(day for day in days if instants(day, definition.document.every, definition.timezone))
         as_of_a_range = place.values(definition, some_day)
         materialise(definition, pins(definition), [some_day], engine=place.engine, datasets=place.datasets, force=True)
-        assert_equal(place.values(definition, some_day), as_of_a_range)
+        assert_equal(place.values(definition, some_day), as_of_a_range, "who", "as_of")
