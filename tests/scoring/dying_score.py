@@ -1,4 +1,4 @@
-"""`python -m tests.scoring.dying_score FOLDER STEP`: scores a day, and is killed as it comes to a step, `end` for never."""
+"""`python -m tests.scoring.dying_score FOLDER STEP`: scores a day, and is killed as it comes to a step."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modelyard.scoring import batch, writing
 from tests.scoring.world import DAY, MODEL, open_world
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STEPS: dict[str, tuple[Any, str]] = {
     "write": (writing.Writer, "write"),
@@ -32,15 +29,7 @@ def die_at(step: str) -> None:
     setattr(owner, name, dying)
 
 
-def main(folder: Path, step: str, tell: Callable[[str], object] = print) -> None:
-    """Score, or die on the way."""
-    if step != "end":
-        die_at(step)
-    world = open_world(folder)
-    target = batch.find_target(world.registry, MODEL, DAY)
-    result = batch.score_partition(target, world.load, world.datasets, world.engine)
-    tell(str(result.manifest.number))
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    die_at(sys.argv[2])
+    world = open_world(Path(sys.argv[1]))
+    batch.score_partition(batch.find_target(world.registry, MODEL, DAY), world.load, world.datasets, world.engine)

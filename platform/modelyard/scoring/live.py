@@ -16,9 +16,10 @@ import structlog
 
 from modelyard.errors import ModelyardError, NotFound, Unavailable
 from modelyard.registry.live import effective, live_at
+from modelyard.registry.pages import every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from modelyard.registry.records import Promotion
@@ -119,7 +120,9 @@ class LiveModels(Generic[T]):
 
     def _read_facts(self) -> None:
         cursor, changed = self._changes()
-        for model in self._models() if self._cursor is None else changed:
+        if self._cursor is None:
+            changed = {record.name for record in every(lambda page: self._registry.models(page=page))}
+        for model in sorted(changed):
             self._facts[model] = effective(self._registry.promotions(model))
         # Only now: whoever fails above asks for the same changes again.
         self._cursor = cursor
@@ -132,13 +135,6 @@ class LiveModels(Generic[T]):
             cursor = events[-1].sequence
             changed |= {event.subject.removeprefix(_SUBJECT) for event in events if event.subject.startswith(_SUBJECT)}
         return cursor, changed
-
-    def _models(self) -> Iterator[str]:
-        page = self._registry.models()
-        yield from (model.name for model in page.items)
-        while page.next is not None:
-            page = self._registry.models(page=page.next)
-            yield from (model.name for model in page.items)
 
     def _advance(self, model: str, now: datetime) -> None:
         """Bring a model to what is live now."""
