@@ -74,6 +74,21 @@ PEOPLE = "kind: Source\nname: people\nformat: csv\npath: a.csv\ncolumns: {age: i
          "default.yaml data.features[0].exclude[0]: the source `loans` has no column `markt`"),
         ("default.yaml", "[history]", "[{source: loans}, {source: loans}]",
          "default.yaml data.features[1]: the source `loans` and the source `loans` both have a column `loan_id`"),
+        ("default.yaml", "[history]", "[{source: loans, columns: [amount, at]}]",
+         "default.yaml data.features[0].columns[1]: `at` is the timestamp, which is never a feature"),
+        ("default.yaml", "[history]", "[{source: loans, exclude: [loan_id, market, amount, good]}]",
+         "default.yaml data.features[0]: no column of `loans` is left as a feature"),
+        ("default.yaml", "[history]", "[history]\n  split: {by: group, group: market}\n"
+         "evaluation: {cross_validation: {group: loan_id}}",
+         "default.yaml evaluation.cross_validation.group: the split is grouped by another column, `market`"),
+        ("default.yaml", "[history]", "[history]\n  split: {by: group, group: market}\n"
+         "evaluation: {cross_validation: {group: borrower_id}}", None),
+        ("default.yaml", "[history]", "[history, {source: loans, columns: [market]}]\n"
+         "  split: {by: group, group: market}\nevaluation: {cross_validation: {group: loan_id}}", None),
+        ("people.yaml", "{age: integer}", "{age: integer, Age: double}",
+         "people.yaml columns.Age: `Age` and `age` are one name to SQL"),
+        ("people.yaml", "{age: integer}", "{age: integer, __rank: double}",
+         "people.yaml columns.__rank: `__rank` begins with two underscores, as Modelyard's own columns do"),
         ("default.yaml", "[history]", "[{source: loan}]",
          "default.yaml data.features[0].source: there is no Source `loan`"),
         ("default.yaml", "architecture: logistic", "pipeline: [{use: sklearn.svm.SVC}]\nwith: {c: 1}",
@@ -168,6 +183,14 @@ def test_a_table_of_another_source_is_joined_on_the_entity(small: SmallProject) 
     assert small.said() == ["default.yaml data.features[0].source: the source `people` has no column `borrower_id`"]
     small.replace("default.yaml", "entity: borrower_id, ", "")
     assert small.said() == ["default.yaml data.features[0].source: the rows of `people` cannot be found for a label"]
+
+
+def test_times_are_no_features(small: SmallProject) -> None:
+    small.replace("loans.yaml", "loan_id: string", "loan_id: string, born: date")
+    small.replace("default.yaml", "[history]", "[{source: loans}]")
+    assert small.said() == []
+    small.replace("default.yaml", "{source: loans}", "{source: loans, columns: [amount, born]}")
+    assert small.said() == ["default.yaml data.features[0].columns[1]: `born` is date, which no model takes"]
 
 
 def test_every_mistake_of_a_model_is_found_together(small: SmallProject) -> None:

@@ -10,6 +10,7 @@ import importlib.util
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from modelyard.config.substitution import refuse_unset
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
@@ -32,8 +33,9 @@ def source_files(source: Source, root: Path) -> list[str]:
         root: The folder that relative paths start from.
 
     Raises:
-        InvalidData: There are none.
+        InvalidData: There are none, or an environment variable that the path needs is not set.
     """
+    refuse_unset(source.path, f"source `{source.name}`")
     if "://" in source.path:
         reason = f"source `{source.name}`: {source.path} is an address, not a path"
         raise InvalidData(reason, "give a file or a glob of files of this machine")

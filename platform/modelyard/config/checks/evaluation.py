@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from modelyard.config.checks.catalogue import check_column
-from modelyard.config.kinds.model import Metric
+from modelyard.config.checks.model_features import table_columns
+from modelyard.config.kinds.base import as_keys
+from modelyard.config.kinds.model import Metric, TableFeatures
 from modelyard.config.problems import Finding, near_miss
 
 if TYPE_CHECKING:
@@ -71,9 +73,26 @@ def check_evaluation(model: Model, labels: Source | None) -> Iterator[Finding]:
         path = ("evaluation", "gates", index)
         yield from _check_metric(gate.metric, model.task, (*path, "metric"))
         yield from _check_gate(gate, path)
-    folds = evaluation.cross_validation
-    if folds is not None:
-        yield from check_column(folds.group, labels, ("evaluation", "cross_validation", "group"))
+    yield from _check_folds(model, labels)
+
+
+def _check_folds(model: Model, labels: Source | None) -> Iterator[Finding]:
+    folds, split, path = (
+        model.evaluation.cross_validation,
+        model.data.split,
+        ("evaluation", "cross_validation", "group"),
+    )
+    if folds is None or folds.group is None:
+        return
+    yield from check_column(folds.group, labels, path)
+    if split is None or split.group in (None, folds.group) or labels is None:
+        return
+    # Beside the entity and the features, a row keeps one column to group by.
+    tables = (features for features in model.data.features if isinstance(features, TableFeatures))
+    kept = {column for table in tables if table.source == labels.name for column in table_columns(table, model, labels)}
+    if not {split.group, folds.group} & {*kept, *as_keys(model.data.labels.entity)}:
+        hint = "group both by one column, or use one of them as a feature"
+        yield Finding(path, f"the split is grouped by another column, `{split.group}`", hint)
 
 
 def _check_metric(metric: str, task: str, path: FieldPath) -> Iterator[Finding]:

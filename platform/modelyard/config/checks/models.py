@@ -1,8 +1,8 @@
-"""What must hold of a Model: its labels, features, pipeline and population."""
+"""What must hold of a Model: its labels, its pipeline, its population; the rest lies in the files beside this one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import (
     NUMBERS,
@@ -14,11 +14,11 @@ from modelyard.config.checks.catalogue import (
     columns_of,
 )
 from modelyard.config.checks.evaluation import check_evaluation, check_split
+from modelyard.config.checks.model_features import check_features
 from modelyard.config.checks.pipelines import check_pipeline
 from modelyard.config.cron import check_cron
 from modelyard.config.kinds.base import as_keys
-from modelyard.config.kinds.model import TableFeatures
-from modelyard.config.problems import FieldPath, Finding, near_miss
+from modelyard.config.problems import Finding, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def check_model(model: Model, catalogue: Catalogue) -> Iterator[Finding]:
     yield from _check_target(model, labels)
     yield from _check_period(model)
     yield from check_split(model, labels)
-    yield from _check_features(model, catalogue)
+    yield from check_features(model, catalogue)
     yield from _check_choice_of_pipeline(model, catalogue)
     yield from check_evaluation(model, labels)
     yield from _check_scoring(model, catalogue)
@@ -108,92 +108,6 @@ def _check_period(model: Model) -> Iterator[Finding]:
         yield Finding(
             ("data", "to"), f"the labels end on {data.to}, before they begin on {data.from_}", "exchange them"
         )
-
-
-# Features ----------------------------------------------------------------------------------------------------------
-
-
-class _Named(NamedTuple):
-    """One entry of `features`: the columns that it brings, as far as they are known."""
-
-    path: FieldPath
-    columns: tuple[str, ...]
-    what: str
-
-
-def _check_features(model: Model, catalogue: Catalogue) -> Iterator[Finding]:
-    taken: dict[str, str] = {}
-    for index, features in enumerate(model.data.features):
-        path = ("data", "features", index)
-        if isinstance(features, TableFeatures):
-            yield from _check_table(features, model, catalogue, path)
-            named = _table_columns(features, model, catalogue, path)
-        else:
-            yield from _check_feature_set(features, model, catalogue, path)
-            known = catalogue.feature_sets.get(features)
-            named = _Named(path, (known.features if known else None) or (), f"the feature set `{features}`")
-        for column in named.columns:
-            if column in taken:
-                reason = f"{named.what} and {taken[column]} both have a column `{column}`"
-                yield Finding(path, reason, "rename one of them, or leave it out")
-        taken.update((column, named.what) for column in named.columns if column not in taken)
-
-
-def _check_feature_set(name: str, model: Model, catalogue: Catalogue, path: FieldPath) -> Iterator[Finding]:
-    yield from catalogue.check_name("FeatureSet", name, path)
-    if name in model.data.features[: int(path[-1])]:
-        yield Finding(path, f"the feature set `{name}` is named twice", "name it once")
-    known = catalogue.feature_sets.get(name)
-    if known is None:
-        return
-    keys = as_keys(model.data.labels.entity)
-    for column in as_keys(known.document.entity):
-        if column not in keys:
-            reason = f"the feature set `{name}` is about `{column}`, which is no entity of the labels"
-            yield Finding(path, reason, f"`data.labels.entity` is {', '.join(keys) or 'not given'}")
-    if model.data.labels.timestamp is None:
-        hint = "name the column that says when the prediction would have been made: `data.labels.timestamp`"
-        yield Finding(path, f"the values of `{name}` are as of a time, and the labels have no timestamp", hint)
-
-
-def _check_table(table: TableFeatures, model: Model, catalogue: Catalogue, path: FieldPath) -> Iterator[Finding]:
-    source, labels = catalogue.sources.get(table.source), model.data.labels
-    yield from catalogue.check_name("Source", table.source, (*path, "source"))
-    for key in ("columns", "exclude"):
-        for index, column in enumerate(getattr(table, key)):
-            yield from check_column(column, source, (*path, key, index))
-    if table.columns and table.exclude:
-        yield Finding((*path, "exclude"), "`columns` says already what is used", "give one of both")
-    if table.source == labels.source:
-        never = _never_features(model)
-        for index, column in enumerate(table.columns):
-            if column in never:
-                reason = f"`{column}` is {never[column]}, which is never a feature"
-                yield Finding((*path, "columns", index), reason, "leave it out")
-    elif labels.entity is None:
-        hint = "name the entity that joins them: `data.labels.entity`"
-        yield Finding((*path, "source"), f"the rows of `{table.source}` cannot be found for a label", hint)
-    else:
-        yield from check_keys(labels.entity, source, (*path, "source"))
-
-
-def _never_features(model: Model) -> dict[str, str]:
-    labels = model.data.labels
-    roles = {labels.weight: "the weight", labels.timestamp: "the timestamp", labels.label: "the label"}
-    return {column: role for column, role in roles.items() if column} | dict.fromkeys(
-        as_keys(labels.entity), "an entity column"
-    )
-
-
-def _table_columns(table: TableFeatures, model: Model, catalogue: Catalogue, path: FieldPath) -> _Named:
-    source = catalogue.sources.get(table.source)
-    everything = tuple(source.columns) if source else ()
-    left_out = {*table.exclude, *_never_features(model)}
-    chosen = table.columns or tuple(column for column in everything if column not in left_out)
-    return _Named(path, chosen, f"the source `{table.source}`")
-
-
-# Pipeline and scoring ----------------------------------------------------------------------------------------------
 
 
 def _check_choice_of_pipeline(model: Model, catalogue: Catalogue) -> Iterator[Finding]:

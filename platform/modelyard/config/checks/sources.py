@@ -22,6 +22,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 def check_source(source: Source) -> Iterator[Finding]:
     """Everything that is wrong within a source."""
     yield from _check_path(source.path)
+    yield from _check_columns(source)
     yield from check_column(source.timestamp, source, ("timestamp",), types=TIMES, role="a timestamp")
     yield from check_column(source.available, source, ("available",), types=TIMES, role="the time of becoming known")
     if source.available and not source.timestamp:
@@ -32,6 +33,18 @@ def check_source(source: Source) -> Iterator[Finding]:
     yield from _check_names(source)
     for index, expectation in enumerate(source.expectations):
         yield from check_column(expectation.column, source, ("expectations", index, "column"))
+
+
+def _check_columns(source: Source) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for column in source.columns:
+        other = seen.setdefault(column.lower(), column)
+        if other != column:
+            reason = f"`{column}` and `{other}` are one name to SQL"
+            yield Finding(("columns", column), reason, "rename one of them in the data", at_key=True)
+        if column.startswith("__"):
+            reason = f"`{column}` begins with two underscores, as Modelyard's own columns do"
+            yield Finding(("columns", column), reason, "leave it out, or rename it in the data", at_key=True)
 
 
 def _check_names(source: Source) -> Iterator[Finding]:
