@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from modelyard.workspace import Workspace
+    from modelyard.notebook import OpenProject
 
 
-def open(start: str | Path | None = None) -> Workspace:  # noqa: A001 - read as modelyard.open, as gzip.open is
+def open(start: str | Path | None = None) -> OpenProject:  # noqa: A001 - read as modelyard.open, as gzip.open is
     """The project that a folder lies in, with its registry, its datasets and its models.
 
     Args:
@@ -25,6 +25,6 @@ def open(start: str | Path | None = None) -> Workspace:  # noqa: A001 - read as 
     """
     from pathlib import Path
 
-    from modelyard.workspace import open_workspace
+    from modelyard.notebook import open_project
 
-    return open_workspace(Path(start) if start is not None else None)
+    return open_project(Path(start) if start is not None else None)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.config.plan import Action, check_applicable
+from modelyard.train import request_run
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from modelyard.config.definitions import ModelDefinition
     from modelyard.config.plan import Change, Plan
     from modelyard.registry.records import Run
@@ -73,31 +72,6 @@ def _apply_model(workspace: Workspace, change: Change) -> Run | None:
         definition.content(), project=workspace.project.name, expected_revision=change.held, run=run
     )
     return run
-
-
-def request_run(
-    workspace: Workspace, definition: ModelDefinition, *, day: date | None = None, again: bool = False
-) -> Run:
-    """The run that a model's definition asks for: one that is there, or a new one, not yet queued.
-
-    Args:
-        workspace: The project and its back-ends.
-        definition: The model.
-        day: The run is as of this day's start in the model's timezone; today unless said.
-        again: Whether a new attempt is made even where the same was made before.
-
-    Raises:
-        InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
-    """
-    from modelyard.features.registration import register_feature_sets
-    from modelyard.training.bundles import keep_bundles
-    from modelyard.training.requests import make_spec, plan_run
-
-    settings, project = workspace.settings, workspace.project.name
-    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, project)
-    keep_bundles(settings.root, definition.bundles, settings.home / "bundles")
-    spec = make_spec(definition, [pins[name] for name in definition.feature_sets], day=day)
-    return plan_run(workspace.registry, spec, project=project, actor=settings.actor, again=again)
 
 
 def _with_applied_feature_sets(workspace: Workspace, definition: ModelDefinition) -> ModelDefinition:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.apply import request_run
 from modelyard.errors import NotFound
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import ModelRecord, Run
     from modelyard.training.job import Outcome
+    from modelyard.training.spec import RunSpec
     from modelyard.workspace import Workspace
 
 
@@ -42,7 +42,7 @@ def order_run(workspace: Workspace, name: str, *, day: date | None = None, again
         InvalidData: It waits for an environment variable, does not compile, or a module has changed meanwhile.
         Conflict: Somebody else changed the model meanwhile, or it belongs to another project.
     """
-    definition = _definition(workspace, name)
+    definition = model_named(workspace, name)
     run = request_run(workspace, definition, day=day, again=again)
     held, content = _held(workspace, name), definition.content()
     is_held = held is not None and held.archived_at is None and held.definition == content
@@ -75,19 +75,65 @@ def try_out(
         UsageError: A setting is wrong.
         InvalidData: It waits for an environment variable, or a feature set does not compile.
     """
-    from modelyard.features.registration import register_feature_sets
-    from modelyard.training.bundles import keep_bundles
-    from modelyard.training.requests import make_spec
     from modelyard.training.trials import Trials, with_settings
 
-    definition = with_settings(_definition(workspace, name), settings, workspace.project.architectures)
-    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
-    keep_bundles(workspace.settings.root, definition.bundles, workspace.settings.home / "bundles")
-    spec = make_spec(definition, [pins[one] for one in definition.feature_sets], day=day, sample=sample)
+    definition = with_settings(model_named(workspace, name), settings, workspace.project.architectures)
+    spec = run_spec(workspace, definition, day=day, sample=sample)
     return Trials(workspace.launcher, workspace.datasets, workspace.settings, tell or _say_nothing).run(spec)
 
 
-def _definition(workspace: Workspace, name: str) -> ModelDefinition:
+def request_run(
+    workspace: Workspace, definition: ModelDefinition, *, day: date | None = None, again: bool = False
+) -> Run:
+    """The run that a model's definition asks for: one that is there, or a new one, not yet queued.
+
+    Args:
+        workspace: The project and its back-ends.
+        definition: The model.
+        day: The run is as of this day's start in the model's timezone; today unless said.
+        again: Whether a new attempt is made even where the same was made before.
+
+    Raises:
+        InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
+    """
+    from modelyard.training.requests import plan_run
+
+    spec = run_spec(workspace, definition, day=day)
+    project, actor = workspace.project.name, workspace.settings.actor
+    return plan_run(workspace.registry, spec, project=project, actor=actor, again=again)
+
+
+def run_spec(
+    workspace: Workspace, definition: ModelDefinition, *, day: date | None = None, sample: float | None = None
+) -> RunSpec:
+    """What a run of a definition is asked to make; its feature sets are registered, its modules kept.
+
+    Args:
+        workspace: The project and its back-ends.
+        definition: The model.
+        day: As of this day's start in the model's timezone; today unless said.
+        sample: The part of the label rows that is used; all of them unless said.
+
+    Raises:
+        InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
+    """
+    from modelyard.features.registration import register_feature_sets
+    from modelyard.training.bundles import keep_bundles
+    from modelyard.training.requests import make_spec
+
+    settings = workspace.settings
+    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
+    keep_bundles(settings.root, definition.bundles, settings.home / "bundles")
+    return make_spec(definition, [pins[name] for name in definition.feature_sets], day=day, sample=sample)
+
+
+def model_named(workspace: Workspace, name: str) -> ModelDefinition:
+    """A model of the project.
+
+    Raises:
+        NotFound: The project has no such model.
+        InvalidData: It waits for an environment variable.
+    """
     from modelyard.config.problems import near_miss
     from modelyard.config.substitution import refuse_unset
 
