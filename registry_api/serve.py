@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from modelyard.asgi.guard import check_loopback
+from modelyard.errors import UsageError
 from registry_api.app import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modelyard.registry.local import LocalRegistry
 
 PORT = 8700
@@ -42,15 +46,35 @@ def make_server(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PO
     return uvicorn.Server(config)
 
 
-def serve(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT) -> None:
+def serve(
+    registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT, *, tell: Callable[[str], None] | None = None
+) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:
         registry: The registry.
         host: A name or address of this machine.
-        port: The port.
+        port: The port; 0 for a free one.
+        tell: Is told the service's address once it listens.
 
     Raises:
-        UsageError: The address could be reached from another machine.
+        UsageError: The address could be reached from another machine, or is taken.
     """
-    make_server(registry, host, port).run()
+    server = make_server(registry, host, port)
+    with _listening(host, port) as listener:
+        if tell is not None:
+            tell(f"http://{_named(host)}:{listener.getsockname()[1]}")
+        server.run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family)
+    except OSError as error:
+        msg = f"nobody can listen on {_named(host)}:{port}: {error.strerror}"
+        raise UsageError(msg, "name another port, or end what listens there") from error
+
+
+def _named(host: str) -> str:
+    return f"[{host.strip('[]')}]" if ":" in host else host

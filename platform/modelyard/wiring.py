@@ -15,6 +15,7 @@ from modelyard.errors import UsageError
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
     from modelyard.features.engine import Engine
+    from modelyard.registry.home import RegistryHome
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
     from modelyard.training.launchers.launcher import Launcher
@@ -35,20 +36,30 @@ def open_registry_at(address: str, *, actor: str) -> Registry:
     Raises:
         UsageError: The address is of another form.
     """
-    parts = urlsplit(address)
-    if parts.scheme == "file":
-        from modelyard.registry.filesystem import FilesystemArtifacts
-        from modelyard.registry.local import LocalRegistry
-        from modelyard.registry.sqlite import SqliteMetadata
-
-        home = Path(url2pathname(parts.path))
-        return LocalRegistry(SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts"), actor=actor)
-    if parts.scheme in ("http", "https"):
+    scheme = urlsplit(address).scheme
+    if scheme == "file":
+        return registry_home(address).registry(actor)
+    if scheme in ("http", "https"):
         from modelyard.registry.http import HttpRegistry
 
         return HttpRegistry(address)
     reason = f"`{address}` is not the address of a registry"
     raise UsageError(reason, "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset")
+
+
+def registry_home(address: str) -> RegistryHome:
+    """The folder of a registry on this machine: for what is done to its files.
+
+    Raises:
+        UsageError: The address is that of a service.
+    """
+    parts = urlsplit(address)
+    if parts.scheme != "file":
+        reason = f"`{address}` is a service: its files lie elsewhere"
+        raise UsageError(reason, "do this on the machine that it runs on, with MODELYARD_REGISTRY unset")
+    from modelyard.registry.home import RegistryHome
+
+    return RegistryHome(Path(url2pathname(parts.path)))
 
 
 def open_datasets(settings: Settings) -> DatasetStore:

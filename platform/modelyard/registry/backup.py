@@ -23,14 +23,15 @@ from modelyard.canonical import file_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
 from modelyard.registry.artifacts import DOCUMENTS, RUNS
 from modelyard.registry.files import io_errors, sync_folder
-from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.home import ARTIFACTS, DATABASE, RegistryHome
 from modelyard.registry.integrity import check_whole, kept_versions
-from modelyard.registry.sqlite import SqliteMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATABASE, ARTIFACTS, MANIFEST = "registry.db", "artifacts", "backup.json"
+    from modelyard.registry.metadata import MetadataStore
+
+MANIFEST = "backup.json"
 FORMAT = 1
 
 _MEMBER = re.compile(r"registry\.db|backup\.json|artifacts(/[A-Za-z0-9_][A-Za-z0-9._-]*)+")
@@ -93,14 +94,14 @@ def _scratch(to: Path) -> Iterator[Path]:
 
 
 def _fill(folder: Path, home: Path) -> Backup:
-    with closing(SqliteMetadata(home / DATABASE)) as live:
+    with closing(RegistryHome(home).metadata()) as live:
         live.copy_to(folder / DATABASE)
     files = size = 0
-    with closing(SqliteMetadata(folder / DATABASE)) as copy:
+    with closing(RegistryHome(folder).metadata()) as copy:
         for key in _keys(copy, home):
             size += _link(home / ARTIFACTS / key, folder / ARTIFACTS / key)
             files += 1
-        check_whole(copy, FilesystemArtifacts(folder / ARTIFACTS), "the registry")
+        check_whole(copy, RegistryHome(folder).artifacts(), "the registry")
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     backup = Backup(FORMAT, made_at, files, size, file_digest(folder / DATABASE))
     (folder / MANIFEST).write_text(json.dumps(asdict(backup), indent=2))
@@ -108,11 +109,11 @@ def _fill(folder: Path, home: Path) -> Backup:
     return backup
 
 
-def _keys(metadata: SqliteMetadata, home: Path) -> Iterator[str]:
+def _keys(metadata: MetadataStore, home: Path) -> Iterator[str]:
     """The keys of a backup: what versions hold, and every log and document, of which some may be unneeded."""
     for version in kept_versions(metadata):
         yield from (f"{version.location}/{artifact.path}" for artifact in version.artifacts)
-    store = FilesystemArtifacts(home / ARTIFACTS)
+    store = RegistryHome(home).artifacts()
     for prefix in (RUNS, DOCUMENTS):
         yield from (file.key for file in store.stored(prefix) if "/." not in file.key)
 
@@ -214,9 +215,9 @@ def _verified(folder: Path) -> Backup:
     if not (folder / DATABASE).is_file() or file_digest(folder / DATABASE) != backup.database:
         msg = "the backup's database is not the one that was saved"
         raise IntegrityError(msg, "restore another backup")
-    with closing(SqliteMetadata(folder / DATABASE)) as metadata:
+    with closing(RegistryHome(folder).metadata()) as metadata:
         if problems := metadata.check():
             msg = f"the backup's database is damaged: {problems[0]}"
             raise IntegrityError(msg, "restore another backup")
-        check_whole(metadata, FilesystemArtifacts(folder / ARTIFACTS), "the backup")
+        check_whole(metadata, RegistryHome(folder).artifacts(), "the backup")
     return backup

@@ -1,0 +1,36 @@
+"""`modelyard serve`: the services. One more service is one more command here."""
+
+from typing import Annotated
+
+import typer
+
+from modelyard.cli.output import note
+
+app = typer.Typer()
+_serve = typer.Typer(help="Run a service until it is told to end.", no_args_is_help=True)
+app.add_typer(_serve, name="serve")
+
+
+@_serve.callback()
+def _group() -> None:
+    """Run a service until it is told to end."""
+
+
+@_serve.command("registry")
+def registry(
+    host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
+) -> None:
+    """Serve the registry of this machine over HTTP; /docs describes it."""
+    from modelyard.cli.context import open_context
+    from modelyard.errors import MissingExtra
+    from modelyard.wiring import registry_home
+
+    try:
+        from registry_api.serve import serve
+    except ModuleNotFoundError as error:
+        extra, asks = "serving", "`modelyard serve`"
+        raise MissingExtra(extra, asks) from error
+    settings = open_context(needs_project=False).settings
+    home = registry_home(settings.registry)
+    serve(home.registry(settings.actor), host, port, tell=lambda url: note(f"The registry of {home.path} is at {url}"))

@@ -1,0 +1,43 @@
+"""A registry's folder on a machine: where its database and its artifacts lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.local import LocalRegistry
+from modelyard.registry.sqlite import SqliteMetadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATABASE, ARTIFACTS = "registry.db", "artifacts"
+
+
+@dataclass(frozen=True)
+class RegistryHome:
+    """A folder that holds a registry, or will."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.path / DATABASE
+
+    def metadata(self) -> SqliteMetadata:
+        """The records; to be closed by the caller."""
+        return SqliteMetadata(self.database)
+
+    def artifacts(self) -> FilesystemArtifacts:
+        """The bytes."""
+        return FilesystemArtifacts(self.path / ARTIFACTS)
+
+    def registry(self, actor: str) -> LocalRegistry:
+        """The registry.
+
+        Args:
+            actor: Who is named in its history.
+        """
+        return LocalRegistry(self.metadata(), self.artifacts(), actor=actor)
