@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from modelyard.asgi.guard import check_loopback
-from modelyard.errors import UsageError
+from modelyard.asgi.listening import address_of, open_listener
 from registry_api.app import create_app
 
 if TYPE_CHECKING:
@@ -61,20 +60,7 @@ def serve(
         UsageError: The address could be reached from another machine, or is taken.
     """
     server = make_server(registry, host, port)
-    with _listening(host, port) as listener:
+    with open_listener(host, port) as listener:
         if tell is not None:
-            tell(f"http://{_named(host)}:{listener.getsockname()[1]}")
+            tell(address_of(listener, host))
         server.run(sockets=[listener])
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host.strip("[]"), port), family=family)
-    except OSError as error:
-        msg = f"nobody can listen on {_named(host)}:{port}: {error.strerror}"
-        raise UsageError(msg, "name another port, or end what listens there") from error
-
-
-def _named(host: str) -> str:
-    return f"[{host.strip('[]')}]" if ":" in host else host

@@ -34,3 +34,38 @@ def registry(
     settings = open_context(needs_project=False).settings
     home = registry_home(settings.registry)
     serve(home.registry(settings.actor), host, port, tell=lambda url: note(f"The registry of {home.path} is at {url}"))
+
+
+@_serve.command("scoring")
+def scoring(
+    host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8800,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Requests that are worked on at the same time; as many as cores unless said."),
+    ] = None,
+    refresh: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at what is live.")] = 1,
+) -> None:
+    """Serve predictions of the live models over HTTP; /docs describes it."""
+    import os
+
+    from modelyard.cli.context import open_context
+    from modelyard.errors import MissingExtra
+
+    try:
+        from scoring_service.serve import serve
+        from scoring_service.service import Limits, Service
+    except ModuleNotFoundError as error:
+        extra, asks = "serving", "`modelyard serve`"
+        raise MissingExtra(extra, asks) from error
+    context = open_context(needs_project=False)
+    settings = context.settings
+    limits = Limits(threads=threads or os.cpu_count() or 1, refresh_seconds=refresh)
+    service = Service(
+        context.registry,
+        context.datasets,
+        settings.home / "cache",
+        allow_bundles=settings.allow_bundles,
+        limits=limits,
+    )
+    serve(service, host, port, tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"))

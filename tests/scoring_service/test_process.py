@@ -1,0 +1,116 @@
+"""The service as a process: it tells where it is, outlives the registry, and answers what it took before it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.local import LocalRegistry
+from modelyard.registry.sqlite import SqliteMetadata
+from tests.scoring.clock import Clock
+from tests.scoring.trained import FOREST, KINDS, loans, train, training_set
+from tests.scoring.versions import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCORE = "/v1/models/loans/score"
+ROWS = training_set(rows=20).select(list(KINDS)).to_pylist()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state folder of a project with a live model."""
+    folder = tmp_path_factory.mktemp("home")
+    yesterday = Clock(datetime.now(UTC) - timedelta(days=1))
+    artifacts = FilesystemArtifacts(folder / "artifacts")
+    registry = LocalRegistry(SqliteMetadata(folder / "registry.db"), artifacts, actor="tests", clock=yesterday)
+    content = loans(last={**FOREST, "with": {"n_estimators": 50}})
+    number = train(registry, folder / "runs", content) if apply(registry, content) else 0
+    registry.promote("loans", number, live_from=yesterday())
+    return folder
+
+
+@contextmanager
+def service(name: str, home: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service as a process, and its address."""
+    words = [str(Path(sys.executable).with_name("modelyard")), "serve", name, "--port", "0"]
+    variables = {**os.environ, "MODELYARD_HOME": str(home), **environment}
+    with subprocess.Popen(words, cwd=home, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            told = process.stderr.readline()
+            address = re.search(r"http://127\.0\.0\.1:\d+$", told.strip())
+            assert address, told + process.stderr.read()
+            # What it logs is read on, or it would wait for a reader.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield process, address[0]
+        finally:
+            process.kill()
+
+
+def wait_until_ready(client: httpx.Client) -> None:
+    deadline = time.monotonic() + 60
+    while client.get("/ready").status_code != httpx.codes.OK:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.timeout(120)
+def test_requests_that_were_taken_are_answered_before_the_end(home: Path) -> None:
+    with service("scoring", home) as (process, address), httpx.Client(base_url=address, timeout=60) as client:
+        wait_until_ready(client)
+        answers: list[httpx.Response] = []
+        large = {"features": ROWS * 4000}
+        asking = threading.Thread(target=lambda: answers.append(client.post(SCORE, json=large)))
+        asking.start()
+        with httpx.Client(base_url=address) as other:
+            while "modelyard_scoring_busy 1.0" not in other.get("/metrics").text:
+                assert asking.is_alive()
+        process.send_signal(signal.SIGTERM)
+        asking.join()
+        process.wait(timeout=30)
+        assert answers[0].status_code == httpx.codes.OK
+        assert len(answers[0].json()["predictions"]) == 80_000
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{address}/health")
+
+
+@pytest.mark.timeout(120)
+def test_the_service_outlives_its_registry(home: Path) -> None:
+    with (
+        service("registry", home) as (registry, registry_address),
+        service("scoring", home, MODELYARD_REGISTRY=registry_address) as (_, address),
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
+        wait_until_ready(client)
+        before = client.post(SCORE, json={"features": ROWS}).json()
+        registry.kill()
+        registry.wait()
+        deadline = time.monotonic() + 60
+        while not client.get("/ready").json()["registry"]:
+            assert time.monotonic() < deadline
+            assert client.post(SCORE, json={"features": ROWS}).json() == before
+        assert client.get("/ready").status_code == httpx.codes.OK
+        assert client.post(SCORE, json={"features": ROWS}).json() == before
+        assert "modelyard_scoring_registry_up 0.0" in client.get("/metrics").text
+
+
+def test_other_machines_are_not_listened_to(home: Path) -> None:
+    words = [str(Path(sys.executable).with_name("modelyard")), "serve", "scoring", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104
+    refused = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 64
+    assert "without authentication, everybody who reaches it may score" in refused.stderr
