@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
     from modelyard.training.launchers.launcher import JobSpec, Launcher
 
-INTERVAL = 0.2
+INTERVAL = 0.1
 """Seconds between steps: what a run waits at most, and more than a step takes."""
 PATIENCE = 60.0
 """Seconds for which a registry or a store may not answer before the loop gives up; runs go on without it."""
