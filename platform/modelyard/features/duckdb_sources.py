@@ -16,7 +16,7 @@ from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from modelyard.config.kinds import Source
     from modelyard.features.engine import FileRows, PartitionRows
@@ -186,19 +186,13 @@ def _read_csv(source: Source, header: Sequence[str], files: Sequence[str]) -> st
 
 def _header(source: Source, file: str) -> tuple[str, ...]:
     """A name for each of a file's columns, in order; those that the source does not declare get one of ours."""
-    if source.csv is not None and source.csv.names:
-        return tuple(_known(source, source.csv.names))
-    names = _first_line(source, file)
+    names = list(source.csv.names if source.csv is not None else ()) or _first_line(source, file)
     _check_columns(source, names, file)
     for column in source.columns:
         if names.count(column) > 1:
             reason = f"source `{source.name}`: {file} has several columns `{column}`"
             raise InvalidData(reason, "rename all but one of them in the data")
-    return tuple(_known(source, names))
-
-
-def _known(source: Source, names: Sequence[str]) -> Iterator[str]:
-    return (name if name in source.columns else f"__{number}" for number, name in enumerate(names))
+    return tuple(name if name in source.columns else f"__{number}" for number, name in enumerate(names))
 
 
 def _first_line(source: Source, file: str) -> list[str]:
