@@ -88,7 +88,7 @@ class Service:
     def refresh(self) -> None:
         """Bring models and features to what is live and published now."""
         self.live.refresh(self.clock())
-        in_use = [pinned for slot in self.live.slots() if slot.loaded is not None for pinned in slot.loaded.pinned]
+        in_use = [pinned for runtime in self.live.loaded() for pinned in runtime.pinned]
         self._partitions.keep(in_use)
         self._partitions.load(in_use, self.clock())
 

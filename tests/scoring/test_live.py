@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import IntegrityError, NotFound, Unavailable
-from modelyard.scoring.live import MOST_DOUBLINGS, LiveModels
+from modelyard.scoring.live import MOST_DOUBLINGS, PREPARED_BEFORE, LiveModels
 from tests.scoring.versions import apply, plain_definition, register
 
 if TYPE_CHECKING:
@@ -119,8 +119,10 @@ def test_the_clock_alone_decides_while_the_registry_is_down(
     planned = registry.promote(name, version(registry, name, "second"))
     reached = Interrupted(registry)
     live: LiveModels[str] = LiveModels(reached, loader)  # type: ignore[arg-type]  # it passes every call on
-    live.refresh(clock())
+    live.refresh(planned.live_from - MINUTE)
+    assert live.get(name) == "first"
     reached.down = True
+    loader.broken[name, 2] = Unavailable("the registry does not answer")
     live.refresh(planned.live_from)
     assert live.get(name) == "second"
     assert live.problem == "the registry does not answer"
@@ -128,6 +130,55 @@ def test_the_clock_alone_decides_while_the_registry_is_down(
     reached.down = False
     live.refresh(planned.live_from + MINUTE)
     assert live.problem == ""
+
+
+def test_a_planned_version_is_loaded_once_and_shortly_before(
+    registry: LocalRegistry, live: LiveModels[str], loader: Loader, clock: Clock
+) -> None:
+    name = model(registry)
+    registry.promote(name, version(registry, name, "first"), live_from=clock())
+    planned = registry.promote(name, version(registry, name, "second"))
+    live.refresh(planned.live_from - PREPARED_BEFORE - MINUTE)
+    assert loader.loads == [(name, 1)]
+    for _ in range(3):
+        live.refresh(planned.live_from - PREPARED_BEFORE)
+    assert loader.loads == [(name, 1), (name, 2)]
+    assert live.loaded() == ["first", "second"]
+    live.refresh(planned.live_from)
+    assert loader.loads == [(name, 1), (name, 2)]
+    assert live.get(name) == "second"
+    assert live.loaded() == ["second"]
+
+
+def test_a_planned_version_that_does_not_load_is_tried_again_when_it_is_live(
+    registry: LocalRegistry, live: LiveModels[str], loader: Loader, clock: Clock
+) -> None:
+    name = model(registry)
+    registry.promote(name, version(registry, name, "first"), live_from=clock())
+    loader.broken[name, 2] = IntegrityError("`model.skops` is damaged")
+    planned = registry.promote(name, version(registry, name, "second"))
+    for _ in range(3):
+        live.refresh(planned.live_from - MINUTE)
+    assert loader.loads == [(name, 1), (name, 2)]
+    assert live.slots()[0].failures == 0
+    live.refresh(planned.live_from)
+    assert (live.get(name), live.slots()[0].failures) == ("first", 1)
+    loader.broken.clear()
+    live.refresh(planned.live_from + MINUTE)
+    assert live.get(name) == "second"
+
+
+def test_what_was_planned_and_is_taken_back_never_answers(
+    registry: LocalRegistry, live: LiveModels[str], clock: Clock
+) -> None:
+    name = model(registry)
+    for says in ("first", "second"):
+        registry.promote(name, version(registry, name, says), live_from=clock.advance(MINUTE))
+    planned = registry.promote(name, version(registry, name, "third"))
+    live.refresh(planned.live_from - MINUTE)
+    registry.rollback(name)
+    live.refresh(planned.live_from)
+    assert live.get(name) == "first"
 
 
 def test_a_registry_that_is_down_at_the_start_is_asked_again(

@@ -30,6 +30,8 @@ T = TypeVar("T")
 CHANGES_AT_ONCE = 1000
 MOST_DOUBLINGS = 6
 """A version that would not load is tried again after 1, 2, 4, … and then every 64 seconds."""
+PREPARED_BEFORE = timedelta(minutes=10)
+"""How long before its instant a planned version is loaded: by default all models change at midnight, at once."""
 
 _SUBJECT = "model:"
 _log = structlog.get_logger(__name__)
@@ -71,6 +73,7 @@ class LiveModels(Generic[T]):
         self._load = load
         self._facts: dict[str, Sequence[Promotion]] = {}
         self._slots: Mapping[str, Slot[T]] = {}
+        self._prepared: dict[str, tuple[int, T | None]] = {}
         self._cursor: int | None = None
 
     def get(self, model: str) -> T:
@@ -97,6 +100,11 @@ class LiveModels(Generic[T]):
         """Every model, by name."""
         return sorted(self._slots.values(), key=lambda slot: slot.model)
 
+    def loaded(self) -> list[T]:
+        """What answers, and what is about to."""
+        answering = [slot.loaded for slot in self._slots.values() if slot.loaded is not None]
+        return answering + [loaded for _, loaded in self._prepared.values() if loaded is not None]
+
     @property
     def ready(self) -> bool:
         """Whether the registry has answered once, and every model with a live version has one that answers."""
@@ -104,19 +112,20 @@ class LiveModels(Generic[T]):
         return self._cursor is not None and all(slot.live is None or slot.loaded is not None for slot in slots)
 
     def refresh(self, now: datetime) -> None:
-        """Do what the registry and the clock ask for. To be called by one thread.
+        """Do what the clock and the registry ask for. To be called by one thread.
 
         Args:
             now: The time.
         """
+        self._advance_all(now)  # what was planned does not wait for a registry that does not answer
         try:
             self._read_facts()
             self.problem = ""
         except ModelyardError as error:
-            # What was live stays live without the registry, and what was planned becomes live.
             self.problem = error.reason
+        self._advance_all(now)
         for model in sorted(self._facts):
-            self._advance(model, now)
+            self._prepare(model, now)
 
     def _read_facts(self) -> None:
         cursor, changed = self._changes()
@@ -136,23 +145,40 @@ class LiveModels(Generic[T]):
             changed |= {event.subject.removeprefix(_SUBJECT) for event in events if event.subject.startswith(_SUBJECT)}
         return cursor, changed
 
-    def _advance(self, model: str, now: datetime) -> None:
+    def _advance_all(self, now: datetime) -> None:
+        for model in sorted(self._facts):
+            fact = live_at(self._facts[model], now)
+            self._advance(self._slots.get(model), model, fact.version if fact else None, now)
+
+    def _advance(self, slot: Slot[T] | None, model: str, live: int | None, now: datetime) -> None:
         """Bring a model to what is live now."""
-        fact = live_at(self._facts[model], now)
-        before = self._slots.get(model, Slot(model))
-        slot = replace(before, live=fact.version if fact else None)
-        if slot.live != before.live:
-            slot = replace(slot, problem="", attempts=0, retry_at=None)
-        if slot.live is None:
-            slot = replace(slot, served=None, loaded=None)
-        elif slot.live != slot.served and (slot.retry_at is None or slot.retry_at <= now):
-            self._slots = {**self._slots, model: slot}
-            slot = self._loaded(slot, slot.live, now)
-        self._slots = {**self._slots, model: slot}
+        if slot is None or slot.live != live:
+            slot = replace(slot or Slot(model), live=live, problem="", attempts=0, retry_at=None)
+            slot = slot if live is not None else Slot(model, failures=slot.failures)
+            self._put(slot)
+        if slot.live is not None and slot.live != slot.served and (slot.retry_at is None or slot.retry_at <= now):
+            self._put(self._loaded(slot, slot.live, now))
+
+    def _put(self, slot: Slot[T]) -> None:
+        self._slots = {**self._slots, slot.model: slot}
+
+    def _prepare(self, model: str, now: datetime) -> None:
+        """Load what is planned to be live soon, so that many models can change at one midnight."""
+        fact = live_at(self._facts[model], now + PREPARED_BEFORE)
+        planned, slot = fact.version if fact else None, self._slots[model]
+        if planned is None or planned in (slot.live, slot.served):
+            self._prepared.pop(model, None)
+        elif model not in self._prepared or self._prepared[model][0] != planned:
+            try:
+                self._prepared[model] = (planned, self._load(model, planned))
+            except Exception:  # noqa: BLE001  # it is loaded again, and told of, when it is live
+                _log.exception("planned version not loaded", model=model, version=planned)
+                self._prepared[model] = (planned, None)
 
     def _loaded(self, slot: Slot[T], version: int, now: datetime) -> Slot[T]:
+        prepared, ready = self._prepared.pop(slot.model, (None, None))
         try:
-            loaded = self._load(slot.model, version)
+            loaded = ready if prepared == version and ready is not None else self._load(slot.model, version)
         except Exception as error:  # noqa: BLE001  # a stored version may fail in any way; what answers goes on
             _log.exception("version not loaded", model=slot.model, version=version, still=slot.served)
             wait = timedelta(seconds=2 ** min(slot.attempts, MOST_DOUBLINGS))
