@@ -19,12 +19,12 @@ DEV := --extra all --group dev
 CODE := $(wildcard platform/modelyard registry_api scoring_service dags tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-airflow test-data check generate bench format lock clean
+.PHONY: help quickstart test test-airflow test-data test-quickstart check generate bench format lock clean
 .DELETE_ON_ERROR:
 
 help: ## List what can be done here.
 	@printf 'Modelyard: commit a YAML file; tomorrow the model is scoring.\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 quickstart: $(STAMPS)/base ## From YAML files to scores: a simulated lender, on this machine, in a few minutes.
 	@PATH="$$PWD/$(BIN):$$PATH" sh configs/lender/quickstart.sh
@@ -40,6 +40,9 @@ test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder tha
 		echo "MODELYARD_DATA names no folder; run: make test-data MODELYARD_DATA=/path/to/data" >&2; exit 1; }
 	$(BIN)/python -m pytest -m data
 
+test-quickstart: $(STAMPS)/dev ## Run the quick start twice, and kill it at seeded moments; it takes some minutes.
+	$(BIN)/python -m pytest -m quickstart
+
 check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock and shell scripts.
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -47,7 +50,7 @@ check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated f
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/uv lock --check
 	find . -name .venv -prune -o \( -name '*.sh' -o -path './.ci/run' \) -print0 | xargs -0 $(BIN)/shellcheck
-	test ! -d schemas || { $(MAKE) --no-print-directory generate OUT=build && diff -r schemas build/schemas; }
+	$(MAKE) --no-print-directory generate OUT=build && diff -r schemas build/schemas
 
 generate: $(STAMPS)/dev ## Write what is generated from the code: the JSON Schemas.
 	$(BIN)/modelyard schema --write $(OUT)/schemas

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-LAYOUT = ("pyproject.toml", "platform", "configs", "registry_api", "scoring_service", "tests", "README.md")
+LAYOUT = (
+    "pyproject.toml", "platform", "configs", "dags", "schemas", "registry_api", "scoring_service", "tests", "README.md",
+)  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|root|work|Users)/\w")
 
 

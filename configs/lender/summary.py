@@ -1,36 +1,44 @@
-"""What the quick start made: the models beside the best that anyone could reach, and where everything lies."""
+"""What the quick start made: the models beside the best that anyone could reach, where everything lies, what is next."""
 
 import json
 from pathlib import Path
 
 import modelyard
+from modelyard.cli.output import print_table
 
 HERE = Path(__file__).parent
 
+NEXT = """
+Where it lies, in {here}:
+  data/                       the simulated lender; optimum.json says what the best model could reach
+  .modelyard/registry.db      models, versions, what is live and when, runs, history
+  .modelyard/artifacts/       the versions' files
+  .modelyard/datasets/        features, training sets and predictions, as Parquet
+  .modelyard/specs/           one DAG specification for each live model
+
+Try next, in that folder:
+  modelyard models ke_loan_default_forest       versions, promotions, history
+  modelyard train ke_loan_default_forest --set with.trees=50 --no-register
+  modelyard plan                                after an edit of models/loan_default.yaml
+  modelyard lineage borrower_history            which models depend on it
+  modelyard serve scoring                       scores over HTTP, on 127.0.0.1
+"""
+
 
 def main() -> None:
-    """Print the table of models."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Print the table of models, and where to go on."""
     workspace = modelyard.open(HERE)
-    optimum = json.loads((HERE / "data" / "optimum.json").read_text())
-    table = Table(title="Models", title_justify="left", show_edge=False)
-    for heading in ("model", "version", "AUC (95 %)", "best reachable", "KS", "live from"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+    optimum = json.loads((HERE / "data" / "optimum.json").read_text(encoding="utf-8"))["markets"]
+    rows = []
     for name in sorted(workspace.project.models):
         version = workspace.registry.latest(name)
-        promotions = workspace.registry.promotions(name)
+        live_from = workspace.registry.promotions(name)[-1].live_from
         auc, ks = version.metrics["roc_auc"], version.metrics["ks"]
-        table.add_row(
-            name,
-            str(version.number),
-            f"{auc.value:.3f} ({auc.low:.3f} – {auc.high:.3f})",
-            f"{optimum['markets'][name[:2]]['roc_auc']:.3f}",
-            f"{ks.value:.3f}",
-            f"{promotions[-1].live_from:%Y-%m-%d %H:%M} UTC",
-        )
-    Console().print(table)
+        interval = f"{auc.value:.3f} ({auc.low:.3f} – {auc.high:.3f})"
+        best = f"{optimum[name[:2]]['roc_auc']:.3f}"
+        rows.append((name, version.number, interval, best, f"{ks.value:.3f}", f"{live_from:%Y-%m-%d %H:%M} UTC"))
+    print_table("Models", ("model", "version", "AUC (95 %)", "best reachable", "KS", "live from"), rows)
+    print(NEXT.format(here=HERE))
 
 
 if __name__ == "__main__":
