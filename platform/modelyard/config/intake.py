@@ -39,8 +39,8 @@ class Intake:
         Returns:
             Whether there was anything.
         """
-        found = list(raw.problems(findings))
-        self.problems += found
+        found = list(findings)
+        self.problems += raw.problems(found)
         if found:
             self.mark_broken(raw)
         return bool(found)

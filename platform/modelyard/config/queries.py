@@ -66,11 +66,11 @@ def parse_query(text: str, file: Path) -> Query | list[Problem]:
     environment = Environment(autoescape=False)  # noqa: S701 - parsed and never rendered, and SQL is not HTML
     try:
         tree = environment.parse(text)
+        unknown = meta.find_undeclared_variables(tree) - set(NAMES)
     except TemplateSyntaxError as error:
         return [Problem(file, error.lineno, 1, "", f"not a template: {error.message}", "check its braces and quotes")]
     problems = [
-        Problem(file, 1, 1, "", f"the template knows no `{name}`", near_miss(name, NAMES))
-        for name in sorted(meta.find_undeclared_variables(tree) - set(NAMES))
+        Problem(file, 1, 1, "", f"the template knows no `{name}`", near_miss(name, NAMES)) for name in sorted(unknown)
     ]
     calls = {function: dict(_calls(tree, function, file, problems)) for function in FUNCTIONS}
     columns = _columns(environment, text, file, problems)
