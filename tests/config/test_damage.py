@@ -22,8 +22,8 @@ TEXTS["FeatureSet"] += (
 PIECES = st.sampled_from([
     "", " ", "\n", "  ", ":", ": ", "- ", "[", "]", "{", "}", ",", '"', "'", "${", "${market}", "${x}", "$${", "null",
     "~", "true", "NO", "0", "-1", "1.5", "1e400", "2026-01-31", "use: ", "with: ", "name: ", "kind: ", "source: ",
-    "for_each: ", "*a", "&a ", "!!int ", "|", ">", "#", "---\n", "...\n", "\t", "é", "select", "{{", "{%", "}}", "(", ")",
-    "a.b.C",
+    "for_each: ", "*a", "&a ", "!!int ", "|", ">", "#", "---\n", "...\n", "\t", "é", "select", "{{", "{%", "}}",
+    "(", ")", "a.b.C",
 ])  # fmt: skip
 DAMAGE = st.tuples(st.sampled_from([*TEXTS, "one.sql.j2"]), st.floats(0, 1), st.integers(0, 12), PIECES)
 
