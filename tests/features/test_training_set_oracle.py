@@ -136,7 +136,8 @@ def expected(
         row = {"who": loan["who"], "__label": loan["y"], "__time": at}
         row |= grid_row(definition.feature_sets["history"], transactions, loan["who"], at)
         row |= {"principal": loan["principal"]} | profile(profiles, loan["who"], at)
-        row["grade"] = next((one["grade"] for one in grades if one["who"] == loan["who"]), None)
+        who = loan["who"]
+        row["grade"] = next((one["grade"] for one in grades if who is not None and one["who"] == who), None)
         found.append(((at, loan["who"] is None, loan["who"] or "", place), row))
     return [row for _, row in sorted(found, key=lambda one: one[0])]
 
