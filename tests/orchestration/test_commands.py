@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +29,14 @@ def ran(folder: Path, text: str, words: tuple[str, ...] = ("score", "ke_loan_def
     lines: list[str] = []
     Command(words, folder, script(folder, text)).run(lines.append)
     return lines
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is no more; whoever inherited it may not have taken notice yet."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_both_of_its_outputs_are_told_line_by_line(tmp_path: Path) -> None:
@@ -84,8 +94,29 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="signal 15"):
         command.run(children.append)
     stopper.join()
-    gone = not psutil.pid_exists(int(children[0]))
-    assert gone or psutil.Process(int(children[0])).status() == psutil.STATUS_ZOMBIE
+    assert ended(int(children[0]))
+
+
+HANDLED = """
+import os, signal
+from pathlib import Path
+from modelyard.orchestration.commands import Command
+command = Command(("score",), Path(), os.environ)
+signal.signal(signal.SIGTERM, lambda *_: command.stop())
+command.run(lambda line: print(line, flush=True))
+"""
+
+
+def test_a_signals_handler_may_stop_it_while_it_is_read(tmp_path: Path) -> None:
+    environment = script(tmp_path, "sleep 60 & echo $!; wait")
+    words = [sys.executable, "-c", HANDLED]
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True) as task:
+        assert task.stdout
+        child = int(task.stdout.readline())
+        task.send_signal(signal.SIGTERM)
+        _, errors = task.communicate(timeout=5)
+    assert "ended with signal 15" in errors
+    assert ended(child)
 
 
 def test_it_ends_when_its_reader_fails(tmp_path: Path) -> None:
