@@ -16,6 +16,7 @@ import pytest
 
 from modelyard.cli.main import run
 from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.errors import Unavailable
 from modelyard.orchestration.specs import spec_path, write_spec
 from modelyard.registry.http import HttpRegistry
 from tests.orchestration.yard import add_live, add_version, apply, open_registry, plan
@@ -160,6 +161,21 @@ def test_hand_over_says_what_became_of_the_predecessors(
     assert capsys.readouterr().out == "ke_loan_default: no version before 2 is left to archive\n"
     assert run([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"archived": [], "waiting": ""}
+
+
+@pytest.mark.usefixtures("yard")
+def test_watch_outlives_a_registry_that_is_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds: list[BaseException] = [Unavailable("the registry does not answer"), KeyboardInterrupt()]
+
+    def fail(*_: object, **__: object) -> None:
+        raise rounds.pop(0)
+
+    monkeypatch.setattr("modelyard.orchestration.poll.poll", fail)
+    assert run(["poll", "--watch", "1"]) == 130
+    assert "The specs stay as they are: the registry does not answer" in capsys.readouterr().err
+    assert rounds == []
 
 
 def test_watch_goes_on_until_it_is_interrupted(yard: LocalRegistry) -> None:

@@ -119,6 +119,18 @@ def test_a_signals_handler_may_stop_it_while_it_is_read(tmp_path: Path) -> None:
     assert ended(child)
 
 
+def test_what_does_not_listen_is_ended_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelyard.orchestration.commands.GRACE", 0.1)
+
+    def interrupted(line: str) -> None:
+        raise TimeoutError(line)
+
+    command = Command(("score",), tmp_path, script(tmp_path, "trap '' TERM; echo $$; while true; do sleep 1; done"))
+    with pytest.raises(TimeoutError) as error:
+        command.run(interrupted)
+    assert ended(int(str(error.value)))
+
+
 def test_it_ends_when_its_reader_fails(tmp_path: Path) -> None:
     started = time.monotonic()
 

@@ -160,6 +160,17 @@ def test_what_a_dead_writer_left_is_no_spec_and_goes(folder: Path) -> None:
     assert names(folder) == ["ke_loan_default"]
 
 
+def test_a_spec_that_goes_while_they_are_read_is_no_error(folder: Path) -> None:
+    first, second = "model_518", "model_65"
+    assert shard_of(first) == shard_of(second)
+    for model in (first, second):
+        write_spec(folder, plan(model))
+    reading = read_specs(folder)
+    assert next(reading) == plan(first)
+    remove_spec(folder, second)
+    assert list(reading) == []
+
+
 def test_instants_keep_their_microseconds(folder: Path) -> None:
     instant = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
     write_spec(folder, plan(intervals=((instant, None, 1),)))
