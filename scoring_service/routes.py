@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from scoring_service.messages import ByEntities, ByFeatures, Readiness, Scored, ServedModels, problems
 from scoring_service.requests import parse, read_body
-from scoring_service.service import Service  # noqa: TC001  # FastAPI reads annotations
+from scoring_service.service import Service  # noqa: TC001 - FastAPI reads annotations
 
 router = APIRouter()
 

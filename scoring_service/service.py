@@ -102,7 +102,7 @@ class Service:
         while True:
             try:
                 self.refresh()
-            except Exception:  # noqa: BLE001  # what is loaded answers on, and the next look may succeed
+            except Exception:  # noqa: BLE001 - what is loaded answers on, and the next look may succeed
                 _log.exception("refresh failed")
             if self._ended.wait(self.limits.refresh_seconds):
                 return

@@ -1,7 +1,9 @@
-"""What the quick start made: the models beside the best that anyone could reach, where everything lies, what is next."""
+"""What the quick start made: models beside the best that anyone could reach, where it lies, what to try next."""
 
 import json
 from pathlib import Path
+
+import typer
 
 import modelyard
 from modelyard.cli.output import print_table
@@ -38,7 +40,7 @@ def main() -> None:
         best = f"{optimum[name[:2]]['roc_auc']:.3f}"
         rows.append((name, version.number, interval, best, f"{ks.value:.3f}", f"{live_from:%Y-%m-%d %H:%M} UTC"))
     print_table("Models", ("model", "version", "AUC (95 %)", "best reachable", "KS", "live from"), rows)
-    print(NEXT.format(here=HERE))
+    typer.echo(NEXT.format(here=HERE))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_addresses_of_this_machine_alone_may_be_listened_on(host: str) -> None:
     assert is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", "", "localhost.example.org"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", "", "localhost.example.org"])  # noqa: S104 - it must be refused
 def test_every_other_address_is_refused(host: str) -> None:
     with pytest.raises(UsageError, match="everybody who reaches it may score"):
         check_loopback(host, "score")

@@ -156,6 +156,6 @@ def test_too_little_memory_and_a_full_disk_are_named(tmp_path: Path) -> None:
     import duckdb
 
     with pytest.raises(StorageFull, match="no room is left"), module._plain_errors():
-        raise duckdb.IOException("IO Error: Could not write file: No space left on device")  # noqa: EM101
+        raise duckdb.IOException("IO Error: Could not write file: No space left on device")  # noqa: EM101 - as DuckDB says it
     with pytest.raises(InvalidData, match="not open"), module._plain_errors():
-        raise duckdb.IOException("IO Error: not open")  # noqa: EM101
+        raise duckdb.IOException("IO Error: not open")  # noqa: EM101 - as DuckDB says it

@@ -101,5 +101,5 @@ def test_it_ends_in_time(text: str) -> None:
     try:
         rendered(text)
     except InvalidData as error:
-        assert "its loops turn more than" in error.reason or "it renders to more than" in error.reason  # noqa: PT017
+        assert "its loops turn more than" in error.reason or "it renders to more than" in error.reason  # noqa: PT017 - not every template is refused
     assert time.monotonic() - started < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -15,10 +16,11 @@ from hypothesis import strategies as st
 
 from modelyard.errors import Conflict, InvalidData
 from modelyard.registry.live import day_start, next_midnight
+from modelyard.registry.sqlite import database
 from tests.registry.making import Clock, definition, open_local, register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from modelyard.registry.local import LocalRegistry
 
@@ -103,7 +105,7 @@ class Naive:
         if start < now:
             raise InvalidData("past")  # noqa: EM101 - compared by its class alone
         if any(later > start for later in self.planned):
-            raise Conflict("planned")  # noqa: EM101
+            raise Conflict("planned")  # noqa: EM101 - nobody reads it
         self.planned[start] = version
         self.settle(now)
 
@@ -112,7 +114,7 @@ class Naive:
             current = self.begun[-1][1] if self.begun else None
             others = [entry[1] for entry in self.begun[:-1] if entry[1] not in (None, current)]
             if not others:
-                raise Conflict("nothing before")  # noqa: EM101
+                raise Conflict("nothing before")  # noqa: EM101 - nobody reads it
             version = others[-1]
         self.planned = {}
         self._write(now, version)
@@ -145,9 +147,13 @@ _names = count()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[LocalRegistry, Clock]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalRegistry, Clock]]:
     clock = Clock()
-    return open_local(tmp_path_factory.mktemp("live"), clock), clock
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # What is live does not hang on the disk, and ten thousand waits for it would take a minute.
+        monkeypatch.setattr(database, "_WAIT", "PRAGMA synchronous = OFF")
+        monkeypatch.setattr(os, "fsync", lambda _: None)
+        yield open_local(tmp_path_factory.mktemp("live"), clock), clock
 
 
 @settings(max_examples=1000)
@@ -179,7 +185,7 @@ def test_what_was_live_is_right_for_random_histories(
         answers |= {at: naive.live(at) for at in _moments(zone, begin, now) if at < now}
         start = None if ahead is None else now + ahead * HOUR
         assert _outcome(lambda: _do(registry, name, kind, version, start)) == _outcome(  # noqa: B023 - called at once
-            lambda: _do_naively(naive, kind, version, start, now)  # noqa: B023
+            lambda: _do_naively(naive, kind, version, start, now)  # noqa: B023 - called before the loop goes on
         )
         if kind == "archive":
             revision = registry.apply_model(document, project="lender", expected_revision=revision + 1).revision

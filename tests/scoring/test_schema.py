@@ -93,7 +93,7 @@ def test_many_features_are_told_shortly() -> None:
 def test_the_error_survives_its_way_between_processes() -> None:
     with pytest.raises(InvalidRows) as caught:
         FEATURES.columns([{}])
-    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # our own bytes
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
     assert (str(again), again.faults) == (str(caught.value), caught.value.faults)
 
 

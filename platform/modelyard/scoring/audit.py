@@ -80,13 +80,13 @@ def _summary(model: ModelManifest, numbers: Sequence[str]) -> str:
             for function, name in (("avg", "mean"), ("min", "least"), ("max", "greatest"))
         ),
     )
-    return f"SELECT {', '.join(columns)} FROM {_ROWS}"  # noqa: S608  # names are quoted
+    return f"SELECT {', '.join(columns)} FROM {_ROWS}"  # noqa: S608 - names are quoted
 
 
 def _check_entities(session: Session, entity: Sequence[str]) -> None:
     names = identifiers(entity)
     missing = " OR ".join(f"{identifier(name)} IS NULL" for name in entity)
-    several = f"SELECT {names} FROM {_ROWS} GROUP BY ALL HAVING count(*) > 1 OR {missing} ORDER BY ALL LIMIT 1"  # noqa: S608  # quoted
+    several = f"SELECT {names} FROM {_ROWS} GROUP BY ALL HAVING count(*) > 1 OR {missing} ORDER BY ALL LIMIT 1"  # noqa: S608 - quoted
     for row in session.fetch(several).to_pylist():
         who = ", ".join(f"{name} {value!r}" for name, value in row.items())
         _fail(f"{who} is missing or has several rows")

@@ -171,7 +171,7 @@ class LiveModels(Generic[T]):
         elif model not in self._prepared or self._prepared[model][0] != planned:
             try:
                 self._prepared[model] = (planned, self._load(model, planned))
-            except Exception:  # noqa: BLE001  # it is loaded again, and told of, when it is live
+            except Exception:  # noqa: BLE001 - it is loaded again, and told of, when it is live
                 _log.exception("planned version not loaded", model=model, version=planned)
                 self._prepared[model] = (planned, None)
 
@@ -179,7 +179,7 @@ class LiveModels(Generic[T]):
         prepared, ready = self._prepared.pop(slot.model, (None, None))
         try:
             loaded = ready if prepared == version and ready is not None else self._load(slot.model, version)
-        except Exception as error:  # noqa: BLE001  # a stored version may fail in any way; what answers goes on
+        except Exception as error:  # noqa: BLE001 - a stored version may fail in any way; what answers goes on
             _log.exception("version not loaded", model=slot.model, version=version, still=slot.served)
             wait = timedelta(seconds=2 ** min(slot.attempts, MOST_DOUBLINGS))
             return replace(

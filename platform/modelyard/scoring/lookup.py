@@ -70,7 +70,7 @@ class Partitions:
         for one in pinned:
             try:
                 loaded = self._newest(one, now)
-            except Exception as error:  # noqa: BLE001  # files come from elsewhere, and other sets must go on
+            except Exception as error:  # noqa: BLE001 - files come from elsewhere, and other sets must go on
                 self._problems[one.dataset] = f"the newest can't be read: {error}"
                 _log.exception("partition not loaded", dataset=one.dataset)
                 continue
