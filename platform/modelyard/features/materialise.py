@@ -197,7 +197,8 @@ class _Materialisation:
         # A query may look as far back as it likes.
         since = instants[0] - self.compiled.horizon if self.compiled.query is None else None
         sources = self.compiled.definition.sources.values()
-        return [audit_source(source, self.engine, since=since, until=instants[-1]) for source in sources]
+        audits = [audit_source(source, self.engine, since=since, until=instants[-1]) for source in sources]
+        return [audit for audit in audits if audit.results]
 
     def _instants(self, days: Iterable[date]) -> list[datetime]:
         grid = grid_of(self.compiled.definition)
