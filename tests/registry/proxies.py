@@ -27,7 +27,7 @@ class BreakingProxy:
         self.swallow = 0
         """How many of the next answers are swallowed."""
         self.cut_after: int | None = None
-        """After how many bytes the next answer is cut off."""
+        """After how many more bytes of answers the connection is cut."""
         self.swallowed = 0
 
     def run(self) -> None:
@@ -53,11 +53,13 @@ class BreakingProxy:
                     self.swallowed += 1
                     client.shutdown(socket.SHUT_RDWR)
                     return
-                if self.cut_after is not None:
+                if self.cut_after is not None and self.cut_after <= len(answer):
                     client.sendall(answer[: self.cut_after])
                     self.cut_after = None
                     client.shutdown(socket.SHUT_RDWR)
                     return
+                if self.cut_after is not None:
+                    self.cut_after -= len(answer)
                 client.sendall(answer)
             client.shutdown(socket.SHUT_WR)
 

@@ -98,9 +98,25 @@ def test_a_download_goes_on_where_it_broke(client: HttpRegistry, proxy: Breaking
     large = b"[" + b"0.123456789, " * 100_000 + b"0]"
     files = {"model.json": large}
     register_version(client, claim_of(files=files), write_files(tmp_path / "large", files))
-    for cut in (10, 2000, 40_000):
+    for cut in (10, 5000, 100_000, 1_000_000):
         proxy.cut_after = cut
         assert b"".join(client.read_artifact("ke", 1, "model.json")) == large
+        assert proxy.cut_after is None
+
+
+def test_a_download_that_does_not_go_on_is_given_up(
+    client: HttpRegistry, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(client)
+    register(client, tmp_path)
+
+    def broken(*_: object, **__: object) -> Iterator[bytes]:
+        yield b""
+        raise OSError
+
+    monkeypatch.setattr(service.app.state.registry, "read_artifact", broken)
+    with pytest.raises(Unavailable, match="does not answer"):
+        b"".join(client.read_artifact("ke", 1, "model.json"))
 
 
 def test_a_service_that_is_not_there_is_unavailable() -> None:

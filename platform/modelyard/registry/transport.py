@@ -123,7 +123,7 @@ class Transport:
 
         answer = _retried(send, self._deadline)
         try:
-            yield answer.iter_bytes(CHUNK)
+            yield answer.iter_bytes()
         except httpx.TransportError as error:
             raise _unanswered(self.url, error) from error
         finally:
