@@ -72,7 +72,7 @@ def pandas(folder: Path, output: Path) -> None:
     """Pandas' merge_asof."""
     import pandas as pd
 
-    features = pd.read_parquet(_files(folder))
+    features = pd.concat([pd.read_parquet(file) for file in _files(folder)])
     labels = pd.read_parquet(folder / "labels.parquet").sort_values("at")
     joined = pd.merge_asof(labels, features, left_on="at", right_on="as_of", by="who")
     joined.drop(columns="as_of").to_parquet(output, index=False)

@@ -1,8 +1,7 @@
-"""Audits: which expectations hold of some rows, in words.
+"""What can be expected of rows, and what became of it, in words.
 
-Great Expectations judges; it is imported where there is something to judge, since that takes seconds. Memory does
-not grow with the rows: docs/decisions/0004-audits-in-batches.md says how, and which expectations that leaves. One more
-expectation is one more name in the table below that says what must be in memory to judge it.
+Memory does not grow with the rows that are judged: docs/decisions/0004-audits-in-batches.md says how, and which
+expectations that leaves. One more expectation is one more name in the table that says what must be in memory for it.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
-
-    from modelyard.config.kinds.source import Expectation
 
 ROW_BY_ROW = frozenset({
     "column_pair_values_a_to_be_greater_than_b", "column_pair_values_to_be_equal", "column_pair_values_to_be_in_set",
@@ -133,26 +130,3 @@ class AuditResult:
         if failures:
             reason = f"{self.place} is not as expected: " + "; ".join(failure.words for failure in failures)
             raise InvalidData(reason, "mend the data, or give the expectation the severity warning")
-
-
-def audit(expectations: Sequence[Expectation], rows: Rows, place: str) -> AuditResult:
-    """Judge rows by expectations.
-
-    Args:
-        expectations: What should hold of them.
-        rows: The rows.
-        place: What they are, for messages.
-
-    Returns:
-        A result for each expectation, in their order.
-
-    Raises:
-        InvalidData: An expectation is unknown, has wrong arguments, names an unknown column, or cannot be judged in
-            bounded memory.
-        MissingExtra: There are expectations, and Great Expectations is not installed.
-    """
-    if not expectations:
-        return AuditResult(place)
-    from modelyard.datasets.great_expectations import judge
-
-    return AuditResult(place, tuple(judge(expectations, rows, place)))

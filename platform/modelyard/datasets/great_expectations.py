@@ -68,7 +68,7 @@ class _Tally:
 
 
 def judge(expectations: Sequence[Expectation], rows: Rows, place: str) -> Iterator[ExpectationResult]:
-    """Judge rows by expectations; see `modelyard.datasets.expectations.audit`."""
+    """Judge rows by expectations; see `modelyard.datasets.audit`."""
     judges = [_judge_of(one, rows, f"{place}, expectation {index + 1}") for index, one in enumerate(expectations)]
     by_row = [judge for one, judge in zip(expectations, judges, strict=True) if one.expect in ROW_BY_ROW]
     counts = any(one.expect in OF_THE_COUNT for one in expectations)

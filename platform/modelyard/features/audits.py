@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelyard.datasets.expectations import ROW_BY_ROW, AuditResult, audit
+from modelyard.datasets.audit import audit
+from modelyard.datasets.expectations import ROW_BY_ROW, AuditResult
 from modelyard.datasets.parquet import read_batches, schema
 from modelyard.features.compile import rows_relation, time_of
 from modelyard.features.engine import SourceRows
