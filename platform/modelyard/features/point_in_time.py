@@ -14,7 +14,7 @@ from modelyard.errors import InvalidData
 from modelyard.features.compile import known_of, rows_relation, time_of, values_relation
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures
 from modelyard.features.partitions import grid_of
-from modelyard.features.quoting import identifier, identifiers
+from modelyard.features.quoting import identifier, identifiers, text
 from modelyard.features.templates import AS_OF
 
 if TYPE_CHECKING:
@@ -91,6 +91,20 @@ def join_values(
         f"SELECT l.{ROW}, {identifiers(features, 'v')} FROM ({_with_instants(left, definition)}) AS l "
         f"JOIN {identifier(values_relation(definition.name))} AS v ON {equal} WHERE {young}",
     )
+
+
+def values_at(definition: FeatureSetDefinition, columns: Sequence[str], moment: datetime) -> str:
+    """The values of a feature set that `join_values` gives to every row of one moment, as a SELECT.
+
+    Args:
+        definition: The feature set.
+        columns: The columns to take.
+        moment: The moment.
+    """
+    instant = grid_of(definition).at_or_before(moment)
+    young = moment <= instant + definition.document.ttl
+    at = f"{AS_OF} = TIMESTAMPTZ {text(instant.isoformat())}" if young else "FALSE"
+    return f"SELECT {identifiers(columns)} FROM {identifier(values_relation(definition.name))} WHERE {at}"
 
 
 def _put_instants(session: Session, left: str, definition: FeatureSetDefinition) -> None:

@@ -17,12 +17,12 @@ from modelyard.features.engine import SourceRows
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures, entity_of, features_of
 from modelyard.features.instants import midnight
 from modelyard.features.partitions import dataset_of, grid_of, manifests_of, partition_rows
-from modelyard.features.point_in_time import MOMENT, ROW, join_features, side_by_side
+from modelyard.features.point_in_time import MOMENT, ROW, join_table, values_at
 from modelyard.features.quoting import identifier, identifiers
 from modelyard.features.sql import check_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     import pyarrow as pa
@@ -108,15 +108,38 @@ def scoring_rows(
         kinds |= {name: known[name] for name in one.names}
     with engine.session(relations) as session:
         rows = _make_population(session, definition, population, moment)
-        tables = join_features(session, POPULATION, keys, features)
-        sql = side_by_side(POPULATION, identifiers([*keys, *kinds]), tables)
-        given = [table for table, one in zip(tables, features, strict=True) if isinstance(one, ColumnFeatures)]
+        joins = {f"joined_{number}": one for number, one in enumerate(features)}
+        given = []
+        for name, one in joins.items():
+            if isinstance(one, ColumnFeatures):
+                join_table(session, POPULATION, one.source, keys, one.names, name)
+                given.append(name)
+        sql = _select(keys, joins, moment)
         content = {
             "partitions": [f"{one.dataset}/{one.partition} {one.digest}" for one in manifests.values()],
             "rows": [_content(session, table) for table in (POPULATION, *given)],
         }
         schema = session.fetch(f"SELECT * FROM ({sql}) LIMIT 0").schema
         yield ScoringRows(moment, keys, kinds, rows, digest(content), schema, session.batches(sql, rows=batch))
+
+
+def _select(keys: Sequence[str], joins: Mapping[str, SetFeatures | ColumnFeatures], moment: datetime) -> str:
+    """The population with its features, in its order.
+
+    All rows have one moment, so of each feature set one instant counts: its rows are joined as they are read, where the
+    joins of training sets first look for each row's own instant.
+    """
+    columns, tables = [identifiers(keys, POPULATION)], [POPULATION]
+    for name, one in joins.items():
+        columns.append(identifiers(one.names, name))
+        if isinstance(one, ColumnFeatures):
+            tables.append(f"{name} USING ({ROW})")
+            continue
+        own = one.definition.entity
+        equal = " AND ".join(f"{POPULATION}.{identifier(key)} = {name}.{identifier(key)}" for key in own)
+        values = values_at(one.definition, [*own, *one.names], moment)
+        tables.append(f"({values}) AS {name} ON {equal}")
+    return f"SELECT {', '.join(columns)} FROM {' LEFT JOIN '.join(tables)} ORDER BY {POPULATION}.{ROW}"
 
 
 def _content(session: Session, table: str) -> str:
