@@ -33,6 +33,8 @@ class TrainingSetRequest(BaseModel):
         """The digest of the request."""
         document = self.definition.document
         data = document.data.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"split"})
+        # How rows are split is no part of it, but for the column that says which of them belong together.
+        groups = {part.group for part in (document.data.split, document.evaluation.cross_validation) if part}
         return digest({
             "data": data,
             "task": document.task,
@@ -43,6 +45,7 @@ class TrainingSetRequest(BaseModel):
             "as_of": self.as_of.isoformat(),
             "to": self.to.isoformat(),
             "sample": self.sample,
+            "groups": sorted(group for group in groups if group),
         })  # fmt: skip
 
     def content(self) -> dict[str, Any]:

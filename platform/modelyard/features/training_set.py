@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelyard.datasets import parquet
+from modelyard.errors import NotFound
 from modelyard.features.audits import audit_source
-from modelyard.features.compile import rows_relation, values_relation
+from modelyard.features.compile import ordered, rows_relation, values_relation
 from modelyard.features.engine import SourceRows
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures, entity_of, features_of
 from modelyard.features.labels import GROUP, LABEL, LABELS, TIME, WEIGHT, LabelRows
@@ -60,7 +61,7 @@ def build_training_set(
         request: What is asked for.
         engine: What computes.
         datasets: Where training sets and partitions are published.
-        registry: Knows the versions of feature sets that pinned ones refer to; not needed where none do.
+        registry: Knows the versions of feature sets that pinned ones refer to; needed where some do.
         progress: Told how far it is.
 
     Returns:
@@ -68,6 +69,7 @@ def build_training_set(
 
     Raises:
         InvalidData: The sources' rows are not as expected, or no row of them is a label.
+        NotFound: A feature set that is referred to has no version.
     """
     published = datasets.manifest(dataset_of_request(request), ALL)
     if published is not None:
@@ -77,10 +79,16 @@ def build_training_set(
 
 
 def _pins(request: TrainingSetRequest, registry: Registry | None) -> dict[str, FeatureSetPin]:
-    """The pins of the request, and those of what these feature sets refer to."""
+    """The pins of the request, and those of what these feature sets refer to.
+
+    Raises:
+        NotFound: A feature set that is referred to has no version.
+    """
     pins = {pin.name: pin for pin in request.feature_sets}
-    refs = [ref for one in request.definition.feature_sets.values() for ref in one.refs.values()]
-    missing = [ref for ref in refs if ref.name not in pins]
+    missing = [one for one in ordered(tuple(request.definition.feature_sets.values())) if one.name not in pins]
+    if missing and registry is None:
+        reason = f"no version of the feature set `{missing[0].name}` is given"
+        raise NotFound(reason, "name the registry that knows it")
     return {**(find_pins(missing, registry) if registry is not None else {}), **pins}
 
 
