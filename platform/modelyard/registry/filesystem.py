@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.errors import IntegrityError, InvalidData
+from modelyard.errors import IntegrityError, InvalidData, NotFound
 from modelyard.registry.artifacts import StoredFile
 from modelyard.registry.files import CHUNK, io_errors, sync_folder, writing_whole
 from modelyard.registry.records import UploadTarget
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from modelyard.registry.artifacts import Writer
     from modelyard.registry.records import Artifact
+
+_AT_ONCE = 8
+"""Files of a version that are digested and flushed at the same time."""
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _TEMPORARY = re.compile(r"\.[A-Za-z0-9._-]+")
@@ -58,13 +63,14 @@ class FilesystemArtifacts:
 
     def seal(self, location: str, artifacts: Sequence[Artifact]) -> None:
         folder = self._path(location)
-        for artifact in artifacts:
-            path = folder / artifact.path
-            with io_errors(path):
-                _seal_file(path, artifact)
         holders = {folder / holder for artifact in artifacts for holder in PurePosixPath(artifact.path).parents}
-        for holder in (*holders, folder.parent):
-            sync_folder(holder)
+        # All at once: a disk that is asked to flush several files together does it as fast as one of them.
+        pool = _pool(os.getpid())
+        sealed = [pool.submit(_seal_file, folder / artifact.path, artifact) for artifact in artifacts]
+        synced = [pool.submit(sync_folder, holder) for holder in (*holders, folder.parent)]
+        wait([*sealed, *synced])
+        for task in (*sealed, *synced):
+            task.result()
         self._keep_above(folder.parent)
 
     def _keep_above(self, folder: Path) -> None:
@@ -117,6 +123,12 @@ class FilesystemArtifacts:
         return self._root.joinpath(*folders, name)
 
 
+@lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - a fork has none of its parent's threads
+    """The threads of a process that wait for the disk; making them anew would take longer than most waits."""
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seal")
+
+
 class _CheckedWriter:
     """Counts and digests what passes, where something is expected of it."""
 
@@ -143,12 +155,12 @@ class _CheckedWriter:
 
 def _seal_file(path: Path, artifact: Artifact) -> None:
     try:
-        with path.open("rb") as file:
+        with io_errors(path), path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest() if size == artifact.size else ""
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o444)  # against accidents; who reads it checks it anyway
-    except FileNotFoundError as error:
+    except NotFound as error:
         msg = f"`{artifact.path}` was not uploaded"
         raise IntegrityError(msg, "upload it to its target, then complete again") from error
     _compare(artifact, size, digest)
