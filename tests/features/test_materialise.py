@@ -14,7 +14,7 @@ from modelyard.errors import InvalidData
 from modelyard.features import materialise as module
 from modelyard.features.check import check_partitions, check_sources
 from modelyard.features.materialise import MaterialiseResult, materialise, plan_days
-from modelyard.features.partitions import dataset_of
+from modelyard.features.partitions import dataset_of, manifests_of, partition_rows
 from tests.features.builders import Place, days, feature_set, pins, source, utc
 
 TRANSACTIONS = source(
@@ -427,3 +427,20 @@ def test_a_plan_says_what_there_is_to_do(filled: Place) -> None:
     definition = feature_set("tens", [], query="SELECT who, n FROM {{ ref('history') }}", refs=[weekly], entity="who")
     plan = plan_days(definition, pins(definition), JANUARY, filled.datasets, now=utc("2026-02-01"))
     assert [(work.definition.name, len(work.missing)) for work in plan] == [("history", 3), ("tens", 4)]
+
+
+def test_a_range_of_which_a_day_was_published_again_is_read_by_the_days_that_count(filled: Place) -> None:
+    definition = simple()
+    run(filled, definition, days=days("2026-01-01", "2026-01-06"))
+    filled.write(TRANSACTIONS, [*ROWS, transaction("z", "2026-01-02T12:00")])
+    run(filled, definition, days=days("2026-01-03", "2026-01-03"), force=True)
+    pin = pins(definition)["history"]
+    found = partition_rows(manifests_of(pin, days("2026-01-01", "2026-01-06"), filled.datasets), filled.datasets)
+    assert [len(group.ranges) for group in found.groups] == [0, 2]
+    with filled.engine.session({"values": found}) as session:
+        rows = session.fetch("SELECT as_of, who FROM values ORDER BY ALL").to_pylist()
+    assert [(row["as_of"].day, row["who"]) for row in rows] == [
+        (2, "a"), (3, "a"), (3, "b"), (3, "z"), (4, "a"), (4, "b")
+    ]  # fmt: skip
+    whole = partition_rows(manifests_of(pin, days("2026-01-03", "2026-01-03"), filled.datasets), filled.datasets)
+    assert [group.ranges for group in whole.groups] == [()]
