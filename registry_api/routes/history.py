@@ -8,9 +8,9 @@ from modelyard.registry.lineage import AffectedModel, affected_models
 from modelyard.registry.records import Event, Page
 from registry_api import examples
 from registry_api.openapi import answers
-from registry_api.requests import Limit, PageToken, Served, Subject
+from registry_api.requests import Limit, PageToken, Served, StrictRoute, Subject
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
 @router.get("/history/{subject}", tags=["history"], responses=answers(examples.page(examples.EVENT)))
