@@ -52,6 +52,7 @@ ONNX = b"\x08\x08\x12\x07skl2onx\x3a\x02\x0a\x00\x42\x04\x0a\x00\x10\x15"
         ("rows.json", b"[1, 2]\n"),
         ("model.txt", b"tree\nversion=v4\nnum_class=1\n\nend of trees\n"),
         ("notes.txt", b""),
+        ("notes.txt", b"columns\nincome\n" + b"a long text that begins as an import does\n" * 3000),
         ("card.md", "# Karte — ü\n".encode()),
         ("report.html", b"<html></html>"),
         ("model.ubj", b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{}}"),

@@ -33,24 +33,23 @@ def is_pickle(head: bytes) -> bool:
     """
     if len(head) > 1 and head[0] == _MARK and head[1] in _PROTOCOLS:
         return True
-    imports = False
     try:
-        for name in _instructions(head):
-            imports = imports or name in _IMPORTS
+        names = list(_instructions(head))
     except ValueError:
-        return imports and len(head) >= HEAD  # a program may be longer than what was read
-    return imports
+        return False
+    whole = names[-1:] == ["STOP"] or len(head) >= HEAD  # a program may be longer than what was read
+    return whole and not _IMPORTS.isdisjoint(names)
 
 
 def _instructions(program: bytes) -> Iterator[str]:
-    """The names of a pickle's instructions up to its end.
+    """The names of a pickle's instructions, up to its end or to that of the bytes.
 
     Raises:
         ValueError: It is no pickle.
     """
     position = 0
-    while True:
-        instruction = _INSTRUCTIONS.get(program[position : position + 1].decode("latin-1"))
+    while position < len(program):
+        instruction = _INSTRUCTIONS.get(chr(program[position]))
         if instruction is None:
             msg = f"byte {position} is no instruction"
             raise ValueError(msg)
@@ -66,7 +65,8 @@ def _after(program: bytes, position: int, instruction: pickletools.OpcodeInfo) -
         return position
     if instruction.arg.n == pickletools.UP_TO_NEWLINE:
         for _ in range(2 if instruction.name in _TWO_LINES else 1):
-            position = program.index(b"\n", position) + 1
+            end = program.find(b"\n", position)
+            position = len(program) if end < 0 else end + 1
         return position
     width = _COUNTED.get(instruction.arg.n)
     if width is None:
