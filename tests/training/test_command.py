@@ -156,6 +156,13 @@ def test_models_are_trained_once_tried_often_and_looked_at(
 @pytest.mark.timeout(240)
 def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., Any]) -> None:
     """The command and every process of it are killed while it trains; what it left is gone on with."""
+    hold = project / "hold"
+    hold.touch()
+    waiting = STEPS.replace(
+        "        self.n_",
+        f"        while os.path.exists({str(hold)!r}):\n            time.sleep(0.05)\n        self.n_",
+    )
+    (project / "own" / "steps.py").write_text(f"import os\nimport time\n{waiting}")
     for moment in ("prepare", "entrypoint"):
         command = subprocess.Popen(
             [sys.executable, "-m", "modelyard.cli.main", "train", "good"],
@@ -170,6 +177,7 @@ def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., 
         for process in (psutil.Process(command.pid), *found):
             process.send_signal(signal.SIGKILL)
         command.wait()
+    hold.unlink()
     (done,) = said("train", "good")
     assert (done["state"], done["version"]) == ("SUCCEEDED", 1)
     assert done["tries"] >= 2

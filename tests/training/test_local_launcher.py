@@ -24,7 +24,8 @@ RUNNER = textwrap.dedent("""
     import json, os, pathlib, sys, time
     folder = pathlib.Path(sys.argv[1]).parent
     def leave(**outcome):
-        (folder / "outcome.json").write_text(json.dumps(outcome))
+        (folder / "outcome.part").write_text(json.dumps(outcome))
+        (folder / "outcome.part").rename(folder / "outcome.json")
     exec(json.loads(pathlib.Path(sys.argv[1]).read_text())["code"])
 """)
 

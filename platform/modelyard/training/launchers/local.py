@@ -28,7 +28,6 @@ from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobState
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -70,7 +69,6 @@ class LocalLauncher:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        self._own: dict[str, subprocess.Popen[bytes]] = {}
 
     def submit(self, spec: JobSpec) -> None:
         """Start a job, unless it is there already.
@@ -91,9 +89,8 @@ class LocalLauncher:
             _write(home / "limits.json", Limits(memory=parse_size(spec.resources.memory), timeout=timeout))
             threads = max(1, int(spec.resources.cpu))
             task, log, scratch = home / "task.json", home / "log", home / SCRATCH
-            process = processes.start(spec.module, task, log, scratch, threads, lock)
-            _write(home / "process.json", Started(pid=process.pid, at=time.time()))
-            self._own[spec.name] = process
+            pid = processes.start(spec.module, task, log, scratch, threads, lock)
+            _write(home / "process.json", Started(pid=pid, at=time.time()))
 
     def list(self) -> Sequence[Job]:
         """Every job that was started and not removed; those that use too much are ended on the way."""
@@ -122,9 +119,9 @@ class LocalLauncher:
         """Forget an ended job. If this process dies meanwhile, what is left has a name that nobody lists."""
         home = self._home(name)
         self.cancel(name)
-        own = self._own.pop(name, None)
-        if own is not None:
-            own.wait()
+        started = _started(home)
+        if started is not None:
+            processes.forget(started.pid)
         away = home.with_name(f".removed-{name}-{os.getpid()}")
         try:
             home.rename(away)
@@ -140,7 +137,6 @@ class LocalLauncher:
 
     def _look(self, home: Path, by_group: Mapping[int, Sequence[int]]) -> Job | None:
         name, task = home.name, home / "task.json"
-        code = self._reap(name)
         started = _started(home)
         if started is None:
             # Without a lock, whoever submitted it died before he started it; with one, it is being started.
@@ -152,12 +148,7 @@ class LocalLauncher:
             _end(home, started, excess, grace=0)
         else:
             processes.end(processes.orphans(started.pid, by_group, home / SCRATCH), grace=0)
-        return _ended(home, code)
-
-    def _reap(self, name: str) -> int | None:
-        """The exit code of a job's process, if this process started it and it has ended."""
-        own = self._own.get(name)
-        return None if own is None else own.poll()
+        return _ended(home, processes.exit_code(started.pid))
 
 
 def _started(home: Path) -> Started | None:

@@ -26,6 +26,10 @@ KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "VIRTUAL_ENV")
 """What a job gets of the environment it is started from: no credentials, no settings."""
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""The processes that this one started. They are its children, whichever launcher asked for them."""
+
+
 def environment(outer: Mapping[str, str], home: Path, threads: int) -> dict[str, str]:
     """The environment of a job's process.
 
@@ -39,7 +43,7 @@ def environment(outer: Mapping[str, str], home: Path, threads: int) -> dict[str,
     return {"LANG": "C.UTF-8", **kept, **limits, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1"}
 
 
-def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: int) -> subprocess.Popen[bytes]:
+def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: int) -> int:
     """Start a job's process in a session, and so a process group, of its own.
 
     Args:
@@ -49,6 +53,9 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
         home: Its scratch folder.
         threads: How many threads numeric libraries may start.
         lock: A descriptor that it keeps open as long as it lives.
+
+    Returns:
+        The process.
     """
     home.mkdir(exist_ok=True)
     with log.open("ab") as output:
@@ -62,16 +69,32 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
             start_new_session=True,
             pass_fds=(lock,),
         )
+    _children[process.pid] = process
     with suppress(ProcessLookupError):  # it may have ended already
         os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
-    return process
+    return process.pid
+
+
+def exit_code(pid: int) -> int | None:
+    """How a process ended, if it has, and if this process started it: a system tells nobody else."""
+    child = _children.get(pid)
+    return None if child is None else child.poll()
+
+
+def forget(pid: int) -> None:
+    """Let the system forget a process that was ended."""
+    child = _children.pop(pid, None)
+    if child is not None:
+        child.wait()
 
 
 def is_running(pid: int, task: Path) -> bool:
     """Whether a process is there and is the one of a task: its number may have been given to another one since."""
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and str(task) in process.cmdline()
+        words = process.cmdline()
+        # For a moment after it was started, the system knows a process, but not its command line.
+        return process.status() != psutil.STATUS_ZOMBIE and (not words or str(task) in words)
     except psutil.Error:
         return False
 
