@@ -193,6 +193,8 @@ def test_many_threads_share_a_store(tmp_path: Path) -> None:
     assert sorted(claim.version.number for claim in claims) == list(range(1, 65))
 
 
+# From Python 3.12 on, forking beside threads is warned of; what is shown is that it does no harm here.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_opens_connections_of_its_own(tmp_path: Path) -> None:
     registry = open_local(tmp_path)
     apply(registry)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -61,19 +62,22 @@ class Database:
     def __init__(self, path: Path, *, busy_timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
+        self._inherited: list[sqlite3.Connection] = []
+        self._prepared = False
+        self._begin()
+
+    def _begin(self) -> None:
         self._process = os.getpid()
         self._idle: list[sqlite3.Connection] = []
-        self._inherited: list[sqlite3.Connection] = []
+        weakref.finalize(self, _close, self._idle, self._process)
         # Threads of one process queue here, fairly and at once; SQLite's own waiting sleeps and guesses.
         self._writer = threading.Lock()
-        self._prepared = False
 
     def _know_own_process(self) -> None:
         if self._process != os.getpid():
             # A connection must not be used, nor closed, on the other side of a fork: the child sets its parent's aside.
-            self._process = os.getpid()
-            self._inherited, self._idle = self._idle, []
-            self._writer = threading.Lock()
+            self._inherited = self._idle
+            self._begin()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -133,8 +137,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that nobody uses. The next call opens new ones."""
-        while self._idle:
-            self._idle.pop().close()
+        _close(self._idle, self._process)
 
     def _take(self) -> sqlite3.Connection:
         try:
@@ -180,6 +183,11 @@ class Database:
         code = getattr(error, "sqlite_errorcode", 0)
         kind, reason, hint = _MEANINGS.get(code) or _MEANINGS.get(code & _PRIMARY_CODE, _UNKNOWN)
         return kind(f"`{self.path}` {reason}: {error}", hint)
+
+
+def _close(connections: list[sqlite3.Connection], process: int) -> None:
+    while connections and process == os.getpid():
+        connections.pop().close()
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
