@@ -50,7 +50,7 @@ class DuckDBEngine:
         threads: How many threads a session uses; as many as there are cores unless said.
     """
 
-    def __init__(self, root: Path, scratch: Path, *, memory_limit: str = "2GiB", threads: int | None = None) -> None:
+    def __init__(self, root: Path, scratch: Path, *, memory_limit: str = "1GiB", threads: int | None = None) -> None:
         self._root = root
         self._scratch = scratch
         self._config: dict[str, str | int | bool] = {
