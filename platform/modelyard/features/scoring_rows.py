@@ -6,7 +6,7 @@ It is the join that training sets are made with, so a model sees the same in bot
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import digest
@@ -84,29 +84,14 @@ def scoring_rows(
         reason = f"model `{definition.name}` has no population"
         raise InvalidData(reason, "say whom it scores: scoring.population")
     population, keys = definition.document.scoring.population, entity_of(definition)
-    moment, features = midnight(day, definition.timezone), features_of(definition)
+    moment, features = midnight(day, definition.timezone), _features(definition)
     manifests = {
         one.definition.name: _manifest(one, pins[one.definition.name], moment, datasets)
         for one in features
         if isinstance(one, SetFeatures)
     }
-    # The label's own row is not there yet; the entity's latest one is.
-    features = [
-        ColumnFeatures(one.source, one.names, False) if isinstance(one, ColumnFeatures) else one for one in features
-    ]
-    relations: dict[str, Relation] = {
-        rows_relation(source.name): SourceRows(source)
-        for source in (
-            definition.sources[population.source],
-            *(o.source for o in features if isinstance(o, ColumnFeatures)),
-        )
-    }
-    relations |= {values_relation(name): partition_rows([one], datasets) for name, one in manifests.items()}
-    kinds: dict[str, str] = {}
-    for one in features:
-        known = one.kinds if isinstance(one, ColumnFeatures) else manifests[one.definition.name].details["features"]
-        kinds |= {name: known[name] for name in one.names}
-    with engine.session(relations) as session:
+    kinds = _kinds(features, manifests)
+    with engine.session(_relations(definition, population, features, manifests, datasets)) as session:
         rows = _make_population(session, definition, population, moment)
         joins = {f"joined_{number}": one for number, one in enumerate(features)}
         given = []
@@ -121,6 +106,33 @@ def scoring_rows(
         }
         schema = session.fetch(f"SELECT * FROM ({sql}) LIMIT 0").schema
         yield ScoringRows(moment, keys, kinds, rows, digest(content), schema, session.batches(sql, rows=batch))
+
+
+def _features(definition: ModelDefinition) -> list[SetFeatures | ColumnFeatures]:
+    """The model's features; the label's own row is not there yet, so its columns are those of the latest one."""
+    return [replace(one, same_row=False) if isinstance(one, ColumnFeatures) else one for one in features_of(definition)]
+
+
+def _kinds(features: Sequence[SetFeatures | ColumnFeatures], manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in features:
+        known = one.kinds if isinstance(one, ColumnFeatures) else manifests[one.definition.name].details["features"]
+        found |= {name: known[name] for name in one.names}
+    return found
+
+
+def _relations(
+    definition: ModelDefinition,
+    population: Population,
+    features: Sequence[SetFeatures | ColumnFeatures],
+    manifests: Mapping[str, Manifest],
+    datasets: DatasetStore,
+) -> dict[str, Relation]:
+    tables = [one.source for one in features if isinstance(one, ColumnFeatures)]
+    found: dict[str, Relation] = {
+        rows_relation(source.name): SourceRows(source) for source in (definition.sources[population.source], *tables)
+    }
+    return found | {values_relation(name): partition_rows([one], datasets) for name, one in manifests.items()}
 
 
 def _select(keys: Sequence[str], joins: Mapping[str, SetFeatures | ColumnFeatures], moment: datetime) -> str:
