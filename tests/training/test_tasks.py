@@ -1,0 +1,106 @@
+"""What jobs are handed and called, the job that builds training sets, and logs."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.registry.records import RunState
+from modelyard.training.job import Outcome
+from modelyard.training.logs import read_log
+from modelyard.training.prepare import main
+from modelyard.training.requests import plan_run
+from modelyard.training.spec import RunSpec, Task
+from modelyard.training.tasks import JobMaker, build_prefix, is_build, run_of, training_job, training_set
+from tests.training import yard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.records import Run
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> JobMaker:
+    return JobMaker(yard.settings(tmp_path), FilesystemDatasets(tmp_path / "datasets"))
+
+
+def prepare(maker: JobMaker, tmp_path: Path) -> Outcome:
+    """Run the job that builds the training set of the usual model, from its file."""
+    job = maker.build("prepare", yard.spec(yard.definition()))
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "task.json").write_bytes(job.task)
+    code = main([str(tmp_path / "job" / "task.json")])
+    outcome = Outcome.model_validate_json((tmp_path / "job" / "outcome.json").read_bytes())
+    assert code == outcome.exit_code
+    return outcome
+
+
+def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker, tmp_path: Path) -> None:
+    rows = yard.table(50)
+    pq.write_table(rows.rename_columns(["loan_id", "outcome", *rows.column_names[2:]]), tmp_path / "loans.parquet")
+    assert prepare(maker, tmp_path).ok
+    asked = yard.spec(yard.definition())
+    built = training_set(maker.datasets, asked)
+    assert built is not None
+    assert built.details["roles"] == yard.roles()
+    job = maker.training("loans-1", asked.run_id(1), asked, built)
+    task = Task.model_validate_json(job.task)
+    assert task.spec == asked
+    assert sum(pq.read_metadata(file).num_rows for file in task.files) == 50
+    assert job.resources == asked.definition.document.resources
+
+
+def test_a_source_that_is_not_there_is_told(maker: JobMaker, tmp_path: Path) -> None:
+    outcome = prepare(maker, tmp_path)
+    assert (outcome.ok, outcome.permanent) == (False, True)
+    assert "loans" in outcome.reason
+
+
+def test_names_of_jobs_say_what_they_are_of() -> None:
+    asked = yard.spec(yard.definition("prepare"))
+    build = f"{build_prefix(asked)}2"
+    training = f"{asked.run_id(12)}-3"
+    assert (is_build(build), run_of(build)) == (True, None)
+    assert (is_build(training), run_of(training)) == (False, asked.run_id(12))
+    assert (is_build("trial-0123456789ab"), run_of("trial-0123456789ab")) == (False, None)
+    assert len(build) <= 63
+    assert len(yard.spec(yard.definition("m" * 63)).run_id(99)) <= 63
+
+
+class Printing:
+    """A launcher whose jobs have printed their names."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def list(self) -> list[Any]:
+        return [type("Job", (), {"name": name}) for name in self.names]
+
+    def logs(self, name: str) -> Iterator[bytes]:
+        yield name.encode() if name in self.names else b""
+
+
+def test_a_log_is_read_from_where_it_is(tmp_path: Path) -> None:
+    registry = yard.registry(tmp_path)
+    made = yard.definition()
+    planned = plan_run(registry, yard.spec(made), project="tests", actor="tests")
+    registry.apply_model(made.content(), project="tests", expected_revision=0, run=planned)
+
+    def state(run: Run, state: RunState) -> Run:
+        return registry.update_run(run.model_copy(update={"state": state, "tries": 1}))
+
+    building = state(registry.run(planned.id), RunState.BUILDING)
+    job = f"{build_prefix(RunSpec.model_validate(building.spec))}1"
+    launcher: Any = Printing(job, training_job(building), "other")
+    assert read_log(planned, registry, launcher) == b""
+    assert read_log(building, registry, launcher) == job.encode()
+    training = state(building, RunState.TRAINING)
+    assert read_log(training, registry, launcher) == training_job(training).encode()
+    registry.write_run_log(planned.id, io.BytesIO(b"kept"))
+    assert read_log(state(training, RunState.SUCCEEDED), registry, launcher) == b"kept"
