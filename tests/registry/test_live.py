@@ -156,6 +156,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalRegi
         yield open_local(tmp_path_factory.mktemp("live"), clock), clock
 
 
+@pytest.mark.timeout(600)  # a thousand histories, each in a real database
 @settings(max_examples=1000)
 @given(
     zone=st.sampled_from(sorted(ZONES)),
