@@ -193,6 +193,7 @@ def test_what_changes_each_time_is_not_allowed(rows: duckdb.DuckDBPyConnection) 
         "coalesce",
         "exists",
         "extract",
+        "if",
         "ifnull",
         "map",
         "row",
