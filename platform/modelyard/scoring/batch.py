@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
     """Told how many rows are scored, of how many."""
 
+ROWS_AT_ONCE = 131_072
+"""Rows that are predicted together: with half as many a forest is 5 % slower, with twice as many it is no faster."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -114,7 +117,8 @@ def score_partition(
         InvalidData: A row can't be scored, or the predictions do not pass their audit; nothing is published then.
     """
     pins = {pin.name: pin for pin in target.version.pins.feature_sets}
-    with scoring_rows(target.definition, pins, target.day, engine=engine, datasets=datasets) as rows:
+    opened = scoring_rows(target.definition, pins, target.day, engine=engine, datasets=datasets, batch=ROWS_AT_ONCE)
+    with opened as rows:
         identity = _identity(target, rows)
         if found := _published(target, datasets, identity):
             return ScoreResult(found, existed=True, files=tuple(datasets.files(found)))
