@@ -17,7 +17,7 @@ from tests.orchestration.yard import MIDNIGHT, plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 MODELS = ("gh_loan_default", "ke_loan_default", "ug_loan_default")
 DAY = timedelta(days=1)

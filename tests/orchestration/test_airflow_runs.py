@@ -10,7 +10,7 @@ from modelyard.orchestration.specs import write_spec
 from tests.orchestration.airflow_home import AirflowHome
 from tests.orchestration.yard import MIDNIGHT, plan
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 DAG = "modelyard_score_ke_loan_default"
 HANDED_OVER = plan(

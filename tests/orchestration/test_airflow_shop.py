@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 DAG = "modelyard_score_churn"
 CUSTOMERS = [f"c{number:02}" for number in range(40)]
