@@ -222,6 +222,19 @@ def test_runs_with_one_training_set_share_the_job_that_builds_it(place: Yard) ->
     assert sum(is_build(name) for name in place.launcher.started) == 1
 
 
+def test_a_build_whose_process_is_ending_takes_no_core(tmp_path: Path) -> None:
+    place = Yard(tmp_path, parallel=1)
+    run = place.queue()
+    loop = place.loop()
+    loop.step()
+    (build,) = place.launcher.running
+    running = place.launcher.jobs[build]
+    place.launcher.end(build)
+    place.launcher.jobs[build] = running
+    assert loop.step().seen[run.id].state is RunState.TRAINING
+    assert place.launcher.cancelled == [build]
+
+
 def test_a_run_that_asks_for_more_than_there_is_runs_alone(place: Yard) -> None:
     large = place.queue("large", resources={"cpu": 8})
     small = place.queue("small", data={"from": "2026-01-01"})

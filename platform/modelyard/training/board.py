@@ -31,6 +31,8 @@ class Board:
     """Jobs that open runs look at."""
     unmet: set[str] = field(default_factory=set)
     """Jobs whose runs were not met yet."""
+    ended: set[str] = field(default_factory=set)
+    """Builds that run, although what they build is there: their processes end this moment."""
     is_full: bool = False
     """Whether a run was refused its cores; whoever comes later waits behind it, however little he asks for."""
 
@@ -41,6 +43,12 @@ class Board:
             return False
         self.used += cores
         return True
+
+    def release(self, job: Job | None) -> None:
+        """Give back the core of a build whose training set is there."""
+        if job is not None and job.state is JobState.RUNNING and job.name not in self.ended:
+            self.ended.add(job.name)
+            self.used -= BUILD_CORES
 
     def building(self, spec: RunSpec) -> Job | None:
         """The job that builds a training set just now, whichever run's it is."""

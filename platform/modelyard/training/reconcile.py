@@ -205,6 +205,7 @@ class Reconciler:
             return self._moves.end(run, RunState.CANCELLED, "cancelled while its training set was built")
         built = training_set(self._datasets, spec)
         if built is not None:
+            board.release(job)
             return self._train(run, spec, built, board, tries=run.tries)
         if job is None:
             if self._is_current(run):

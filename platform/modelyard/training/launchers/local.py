@@ -15,7 +15,7 @@ import re
 import shutil
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from modelyard.training.launchers.launcher import JobSpec
 
 SCRATCH = "scratch"
+REMOVED = ".removed-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
 
@@ -116,18 +117,16 @@ class LocalLauncher:
             _end(home, started, "cancelled", grace=processes.GRACE)
 
     def remove(self, name: str) -> None:
-        """Forget an ended job. If this process dies meanwhile, what is left has a name that nobody lists."""
+        """Forget an ended job. If this process dies meanwhile, what is left goes with the next one that is removed."""
         home = self._home(name)
         self.cancel(name)
         started = _started(home)
         if started is not None:
             processes.forget(started.pid)
-        away = home.with_name(f".removed-{name}-{os.getpid()}")
-        try:
-            home.rename(away)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(away, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            home.rename(home.with_name(f"{REMOVED}{name}-{os.getpid()}"))
+        for away in self._folder.glob(f"{REMOVED}*"):
+            shutil.rmtree(away, ignore_errors=True)
 
     def _home(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
