@@ -2,8 +2,8 @@
 
     python -m bench.scoring
 
-Half a million rows of twenty features, a forest and LightGBM, each in a fresh process with all cores. Ours also joins the
-features to a population, loads a verified model and replays its golden rows, audits what it wrote, and publishes it.
+Half a million rows of twenty features, a forest and LightGBM, each in a fresh process with all cores. Ours also joins
+the features to a population, loads a verified model and replays its golden rows, audits what it wrote and publishes it.
 Counted is the work after imports. Target: at least 90 % of the bare script's rows per second.
 """
 

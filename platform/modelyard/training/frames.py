@@ -29,17 +29,23 @@ def to_frame(table: pa.Table, features: Mapping[str, str]) -> pd.DataFrame:
     Raises:
         InvalidData: A feature is missing, or its values are of another kind.
     """
+    import numpy as np
     import pandas as pd
 
     missing = [name for name in features if name not in table.column_names]
     if missing:
         reason = f"the features {', '.join(f'`{name}`' for name in missing)} are missing"
         raise InvalidData(reason, f"there are {', '.join(f'`{name}`' for name in table.column_names)}")
-    columns = {
-        name: pd.Series(_values(table.column(name), name, kind), dtype=object if kind == "category" else "float64")
-        for name, kind in features.items()
-    }
-    return pd.DataFrame(columns, copy=False)
+    # Numbers are one block: of many single columns, pandas needs milliseconds to make even a frame of one row.
+    numbers = [name for name, kind in features.items() if kind != "category"]
+    block = np.empty((table.num_rows, len(numbers)), order="F")
+    for index, name in enumerate(numbers):
+        block[:, index] = _values(table.column(name), name, features[name])
+    frame = pd.DataFrame(block, columns=numbers, copy=False)
+    for index, (name, kind) in enumerate(features.items()):
+        if kind == "category":
+            frame.insert(index, name, pd.Series(_values(table.column(name), name, kind), dtype=object, copy=False))
+    return frame
 
 
 def _values(column: pa.ChunkedArray, name: str, kind: str) -> npt.NDArray[Any]:
