@@ -247,7 +247,8 @@ def test_an_adopted_job_that_dies_silently_says_so(launcher: LocalLauncher, tmp_
     submit_and_die(tmp_path, "time.sleep(60)", "done")
     pid = json.loads((tmp_path / "jobs" / "a-1" / "process.json").read_text())["pid"]
     psutil.Process(pid).kill()
-    assert wait_for(launcher, ended).reason == "the process ended without an outcome"
+    reason = "the process ended without an outcome"
+    assert wait_for(launcher, ended) == Job("a-1", JobState.FAILED, reason=reason, lost=True)
 
 
 @pytest.mark.usefixtures("module")

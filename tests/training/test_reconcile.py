@@ -71,14 +71,15 @@ class PlayedLauncher:
         return [job.name for job in self.jobs.values() if job.state is JobState.RUNNING]
 
     def end(self, name: str, how: str = "well") -> None:
-        """Let a process end: well, badly (for good), suddenly, or suddenly after its work was done."""
+        """Let a process end: well, badly (for good), suddenly, unseen, or suddenly after its work was done."""
         outcome: dict[str, Any] = {"ok": True}
         if how in ("well", "late"):
             outcome |= self._work(name)
         if how == "badly":
             outcome = {"ok": False, "reason": "bad data", "permanent": True}
-        if how in ("suddenly", "late"):
-            self.jobs[name] = Job(name, JobState.FAILED, reason="the process ended without an outcome")
+        if how in ("suddenly", "unseen", "late"):
+            reason = "the process ended without an outcome"
+            self.jobs[name] = Job(name, JobState.FAILED, reason=reason, lost=how == "unseen")
         else:
             state = JobState.SUCCEEDED if outcome["ok"] else JobState.FAILED
             self.jobs[name] = Job(name, state, outcome=json.dumps(outcome).encode())
@@ -271,6 +272,21 @@ def test_a_death_is_tried_again_after_a_while_and_thrice_at_most(place: Yard) ->
     ended = place.registry.run(run.id)
     assert (ended.state, ended.tries, ended.permanent) == (RunState.FAILED, TRIES, False)
     assert ended.reason == "the process ended without an outcome; tried 3 times"
+
+
+def test_a_death_that_nobody_saw_is_not_held_against_the_run(place: Yard) -> None:
+    run = place.queue()
+    loop = place.loop()
+    for _ in range(2 * TRIES):
+        loop.step()
+        (name,) = place.launcher.running
+        place.launcher.end(name, "unseen")
+        loop.step()
+        waiting = place.registry.run(run.id)
+        assert (waiting.state, waiting.not_before) == (RunState.QUEUED, None)
+        assert waiting.reason == "interrupted: the process ended without an outcome"
+    place.play()
+    assert place.state(run) is RunState.SUCCEEDED
 
 
 def test_a_process_that_dies_after_its_work_made_one_version(place: Yard) -> None:
@@ -485,7 +501,7 @@ class Dying:
 
 
 FATES = st.lists(st.sampled_from(["live"] * 6 + ["before", "after"]), max_size=60)
-ENDINGS = st.lists(st.sampled_from(["well", "well", "well", "suddenly", "late", "badly"]), max_size=25)
+ENDINGS = st.lists(st.sampled_from(["well", "well", "well", "suddenly", "unseen", "late", "badly"]), max_size=25)
 
 
 @settings(max_examples=20)
@@ -516,7 +532,7 @@ def test_whatever_dies_when_every_run_ends_and_makes_one_version_at_most(
             versions = [version for version in place.registry.versions(run.model).items if version.run == run.id]
             assert ended.state in (RunState.SUCCEEDED, RunState.FAILED)
             assert len(versions) <= 1
-            assert ended.tries <= TRIES
+            assert ended.tries <= TRIES + endings.count("unseen")
             if ended.state is RunState.SUCCEEDED:
                 assert [version.number for version in versions] == [ended.version]
                 assert [fact.version for fact in place.registry.promotions(run.model)] == [ended.version]

@@ -72,6 +72,11 @@ class Moves:
         changes = {"version": outcome.version, "metrics": outcome.metrics, "progress": 1.0}
         return self.end(run.model_copy(update=changes), RunState.SUCCEEDED, reason)
 
+    def interrupt(self, run: Run, reason: str) -> Run:
+        """Queue a run again whose job ended with the loop that watched it, however often that happens."""
+        changes = {"state": RunState.QUEUED, "reason": f"interrupted: {reason}"[:LONGEST_REASON], "deadline": None}
+        return self.registry.update_run(run.model_copy(update=changes))
+
     def fail(self, run: Run, reason: str, *, permanent: bool, outcome: Outcome | None = None) -> Run:
         """End a run that failed, or queue it for another try."""
         if permanent or run.tries >= TRIES:

@@ -266,6 +266,8 @@ class Reconciler:
         if run.cancel_requested:
             return self._moves.end(run, RunState.CANCELLED, "cancelled")
         reason = (outcome.reason if outcome else job.reason) or "the job ended, and did not do its work"
+        if job.lost and outcome is None:
+            return self._moves.interrupt(run, reason)
         permanent = job.permanent or (outcome is not None and outcome.permanent)
         return self._moves.fail(run, reason, permanent=permanent, outcome=outcome)
 

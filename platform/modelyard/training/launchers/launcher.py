@@ -46,6 +46,8 @@ class Job:
     """Why it failed, in words, where the launcher knows: its memory, its deadline, a signal."""
     permanent: bool = False
     """Whether the failure can't be mended by starting it again."""
+    lost: bool = False
+    """Whether nobody saw how it ended, as whoever started it had died too: it says nothing about the job."""
     outcome: bytes | None = None
     """The JSON that the job's process left behind as its last act."""
 

@@ -194,7 +194,8 @@ def _ended(home: Path, code: int | None) -> Job:
     if verdict is not None:
         reason = Verdict.model_validate_json(verdict).reason
         return Job(home.name, JobState.FAILED, reason=reason, permanent=True)
-    return Job(home.name, JobState.FAILED, reason=f"the process ended without an outcome{_how(code)}")
+    reason = f"the process ended without an outcome{_how(code)}"
+    return Job(home.name, JobState.FAILED, reason=reason, lost=code is None)
 
 
 def _how(code: int | None) -> str:
