@@ -17,7 +17,15 @@ def use_threads(pipeline: Any, threads: int) -> None:
         threads: How many.
     """
     for found in walk(pipeline):
-        if isinstance(getattr(found, "n_jobs", None), int):
+        if _predicts_with_threads(found):
             found.n_jobs = threads
         if type(found).__module__ == "xgboost.core" and hasattr(found, "set_param"):
             found.set_param({"nthread": threads})
+
+
+def _predicts_with_threads(found: Any) -> bool:
+    """Whether an object is an estimator with threads of its own. One that holds others would start processes."""
+    if not hasattr(found, "get_params") or isinstance(found, type):
+        return False
+    parameters = found.get_params(deep=False)
+    return "n_jobs" in parameters and not any(hasattr(held, "get_params") for held in walk(list(parameters.values())))
