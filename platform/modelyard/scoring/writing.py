@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from modelyard.training.storage.stored import StoredModel
 
 MODEL, VERSION, AS_OF = "model", "version", "as_of"
+_SAME = (MODEL, VERSION, AS_OF)
+"""The columns that are the same in every row."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Writer:
     """
 
     def __init__(self, file: Path, schema: pa.Schema, stored: StoredModel, entity: Sequence[str], head: Head) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.rows = 0
@@ -54,7 +57,9 @@ class Writer:
         self._entity = entity
         self._head = head
         columns = _scored(schema.empty_table(), stored, entity, head).schema
-        self._file = pq.ParquetWriter(file, columns, compression="zstd")
+        # Entities and probabilities hardly repeat: to look for repetitions in them takes longer than to write them.
+        repeating = [field.name for field in columns if field.name in _SAME or pa.types.is_dictionary(field.type)]
+        self._file = pq.ParquetWriter(file, columns, compression="zstd", use_dictionary=repeating)
 
     def __enter__(self) -> Writer:
         return self
