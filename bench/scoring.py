@@ -163,8 +163,8 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     from modelyard.canonical import canonical_json, digest
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import FeatureSetPin, Run, RunState
-    from modelyard.training.entrypoint import run_task
-    from modelyard.training.spec import RunSpec, Task
+    from modelyard.training.run_task import run_task
+    from modelyard.training.spec import RunSpec, TrainTask
     from modelyard.training.storage.stored import load_version
 
     registry.apply_model(_definition(name), project="bench", expected_revision=0)
@@ -188,7 +188,7 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     rows = table.select(["entity", *NAMES]).append_column("__label", [label])
     pq.write_table(rows, folder / "rows.parquet")
     roles = {"entity": ["entity"], "label": "__label", "features": dict.fromkeys(NAMES, "number")}
-    task = Task(
+    task = TrainTask(
         run=run.id, spec=spec, files=(str(folder / "rows.parquet"),), training_set=digest("rows"), roles=roles,
         registry=folder.as_uri(),
     )  # fmt: skip

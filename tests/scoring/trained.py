@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from modelyard.canonical import canonical_json, digest
 from modelyard.config.definitions import ModelDefinition
 from modelyard.registry.records import Run, RunState
-from modelyard.training.entrypoint import run_task
-from modelyard.training.spec import RunSpec, Task
+from modelyard.training.run_task import run_task
+from modelyard.training.spec import RunSpec, TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def train(
     own.mkdir(parents=True)
     pq.write_table(table, own / "rows.parquet")
     entity = [name for name in table.column_names if not name.startswith("__") and name not in KINDS]
-    task = Task(
+    task = TrainTask(
         run=run.id,
         spec=spec,
         files=(str(own / "rows.parquet"),),

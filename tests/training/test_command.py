@@ -163,7 +163,7 @@ def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., 
         f"        while os.path.exists({str(hold)!r}):\n            time.sleep(0.05)\n        self.n_",
     )
     (project / "own" / "steps.py").write_text(f"import os\nimport time\n{waiting}")
-    for moment in ("prepare", "entrypoint"):
+    for moment in ("prepare", "train"):
         command = subprocess.Popen(
             [sys.executable, "-m", "modelyard.cli.main", "train", "good"],
             cwd=project,
@@ -188,7 +188,7 @@ def jobs_of(project: Path, module: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if f"modelyard.training.{module}" in words and any(word.startswith(str(project)) for word in words):
+        if f"modelyard.jobs.{module}" in words and any(word.startswith(str(project)) for word in words):
             found.append(process)
     return found
 

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.jobs.prepare import main
 from modelyard.registry.records import RunState
 from modelyard.training.job import Outcome
 from modelyard.training.logs import read_log
-from modelyard.training.prepare import main
 from modelyard.training.requests import plan_run
-from modelyard.training.spec import RunSpec, Task
+from modelyard.training.spec import RunSpec, TrainTask
 from modelyard.training.tasks import JobMaker, build_prefix, is_build, run_of, training_job, training_set
 from tests.training import yard
 
@@ -50,7 +50,7 @@ def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker
     assert built is not None
     assert built.details["roles"] == yard.roles()
     job = maker.training("loans-1", asked.run_id(1), asked, built)
-    task = Task.model_validate_json(job.task)
+    task = TrainTask.model_validate_json(job.task)
     assert task.spec == asked
     assert sum(pq.read_metadata(file).num_rows for file in task.files) == 50
     assert job.resources == asked.definition.document.resources

@@ -16,7 +16,7 @@ from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.settings import Settings, read_settings
-from modelyard.training.spec import RunSpec, Task
+from modelyard.training.spec import RunSpec, TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def spec(made: ModelDefinition, code: str = "code") -> RunSpec:
     return RunSpec(definition=made, as_of=TODAY, to=date(2026, 7, 1), code=digest(code), environment=digest("tests"))
 
 
-def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **more: Any) -> Task:
+def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **more: Any) -> TrainTask:
     """A run's task, with its training set written to a folder."""
     asked = spec(made)
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,10 +105,10 @@ def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **mo
         "roles": roles(),
         "registry": (folder / "home").as_uri(),
     }
-    return Task.model_validate({**usual, **more})
+    return TrainTask.model_validate({**usual, **more})
 
 
-def task_bytes(made: Task) -> bytes:
+def task_bytes(made: TrainTask) -> bytes:
     """A task as its file holds it."""
     return canonical_json({**made.model_dump(mode="json", exclude={"spec"}), "spec": made.spec.content()})
 

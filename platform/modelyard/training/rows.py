@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from modelyard.config.kinds.model import Labels, Task
-    from modelyard.training.spec import Task as RunTask
+    from modelyard.training.spec import TrainTask
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Rows:
         return np.unique(codes, return_inverse=True)[1]
 
 
-def read_rows(task: RunTask) -> Rows:
+def read_rows(task: TrainTask) -> Rows:
     """The training set of a run.
 
     Raises:

@@ -40,7 +40,7 @@ class RunSpec(TrainingSetRequest):
         return f"{model}-{self.request[:12]}-{attempt}"
 
 
-class Task(BaseModel):
+class TrainTask(BaseModel):
     """What a run's process is handed, in a file: the spec, and where to read and to write."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -63,3 +63,16 @@ class Task(BaseModel):
     """Where the zips of the project's own modules are, by module."""
     register_version: bool = True
     """Whether a version is registered when the gates are met."""
+
+
+class PrepareTask(BaseModel):
+    """What a job that builds a training set is handed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    request: RunSpec
+    """What the training set is asked to hold."""
+    environment: dict[str, str]
+    """The variables that its settings are read from."""
+    root: str
+    """The project's folder: relative paths of sources start here."""

@@ -10,7 +10,7 @@ from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobSpec
-from modelyard.training.spec import RunSpec, Task
+from modelyard.training.spec import RunSpec, TrainTask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ class JobMaker:
             },
         }
         resources = spec.definition.document.resources
-        return JobSpec(name, "modelyard.training.prepare", canonical_json(task), resources)
+        return JobSpec(name, "modelyard.jobs.prepare", canonical_json(task), resources)
 
     def training(
         self, name: str, run: str, spec: RunSpec, built: Manifest, *, register_version: bool = True
@@ -104,7 +104,7 @@ class JobMaker:
         Raises:
             InvalidData: A module of the project that it needs is not on this machine.
         """
-        task = Task(
+        task = TrainTask(
             run=run,
             spec=spec,
             files=tuple(self.datasets.files(built)),
@@ -117,7 +117,7 @@ class JobMaker:
         )
         content = {**task.model_dump(mode="json", exclude={"spec"}), "spec": spec.content()}
         resources = spec.definition.document.resources
-        return JobSpec(name, "modelyard.training.entrypoint", canonical_json(content), resources)
+        return JobSpec(name, "modelyard.jobs.train", canonical_json(content), resources)
 
     def _bundle(self, module: str, digest: str) -> Path:
         file = self.bundles / f"{digest}.zip"

@@ -1,4 +1,4 @@
-"""`python -m modelyard.training.entrypoint TASK.json`: one training run, in a process of its own, here or in a pod.
+"""One training run, from its task to a registered version.
 
 It reads the training set, fits, evaluates, checks the gates, stores the model and registers the version. If it dies
 anywhere, no version is seen: what was claimed and not completed is swept, and another try registers under the same key.
@@ -7,7 +7,6 @@ anywhere, no version is seen: what was claimed and not completed is swept, and a
 from __future__ import annotations
 
 import io
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.bundles import bundle_name
 from modelyard.registry.records import Artifact, Pins, VersionClaim
 from modelyard.training.bundles import import_bundle
-from modelyard.training.job import Outcome, run_job, tell
-from modelyard.training.spec import Task
+from modelyard.training.job import Outcome, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,31 +22,12 @@ if TYPE_CHECKING:
     from modelyard.registry.records import Estimate, ModelVersion
     from modelyard.registry.registry import Registry
     from modelyard.training.rows import Rows
+    from modelyard.training.spec import TrainTask
     from modelyard.training.storage.stored import StoredModel
     from modelyard.training.trainer import Judged
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the task in a file.
-
-    Args:
-        arguments: The file.
-
-    Returns:
-        0 done, 65 failed for good, 75 to be tried again.
-    """
-    file = Path(arguments[0])
-    return run_job(lambda: _run(file), file.parent)
-
-
-def _run(file: Path) -> Outcome:
-    from modelyard.wiring import open_registry_at
-
-    task = Task.model_validate_json(file.read_bytes())
-    return run_task(task, open_registry_at(task.registry, actor=task.actor), file.parent)
-
-
-def run_task(task: Task, registry: Registry, folder: Path) -> Outcome:
+def run_task(task: TrainTask, registry: Registry, folder: Path) -> Outcome:
     """Train, judge and register.
 
     Args:
@@ -85,7 +64,7 @@ def run_task(task: Task, registry: Registry, folder: Path) -> Outcome:
     return Outcome(ok=True, version=version.number, metrics=judged.metrics)
 
 
-def _made_before(task: Task, registry: Registry) -> ModelVersion | None:
+def _made_before(task: TrainTask, registry: Registry) -> ModelVersion | None:
     """The version of this very run, where a try before this one got as far as that, or one beside it was faster."""
     if not task.register_version:
         return None
@@ -93,11 +72,11 @@ def _made_before(task: Task, registry: Registry) -> ModelVersion | None:
     return found if found is not None and found.run == task.run else None
 
 
-def _pinned(task: Task) -> Sequence[tuple[str, str]]:
+def _pinned(task: TrainTask) -> Sequence[tuple[str, str]]:
     return list(task.spec.definition.bundles.items())
 
 
-def _live(task: Task, registry: Registry, cache: Path) -> StoredModel | None:
+def _live(task: TrainTask, registry: Registry, cache: Path) -> StoredModel | None:
     from modelyard.training.storage.stored import load_version
 
     name = task.spec.definition.name
@@ -106,7 +85,7 @@ def _live(task: Task, registry: Registry, cache: Path) -> StoredModel | None:
     return None if live is None else load_version(registry, name, live.number, cache, allow_bundles=True)
 
 
-def _files(task: Task, rows: Rows, judged: Judged, packages: Mapping[str, str]) -> dict[str, bytes]:
+def _files(task: TrainTask, rows: Rows, judged: Judged, packages: Mapping[str, str]) -> dict[str, bytes]:
     from modelyard.training.storage.stored import store
     from modelyard.training.trainer import predictions_table
 
@@ -128,7 +107,7 @@ def _parquet(table: Any) -> bytes:
 
 
 def _register(
-    task: Task, registry: Registry, files: Mapping[str, bytes], metrics: dict[str, Estimate], folder: Path
+    task: TrainTask, registry: Registry, files: Mapping[str, bytes], metrics: dict[str, Estimate], folder: Path
 ) -> ModelVersion:
     from modelyard.canonical import file_digest
     from modelyard.registry.transfer import register_version
@@ -156,7 +135,3 @@ def _register(
         ),
     )
     return register_version(registry, claim, folder)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

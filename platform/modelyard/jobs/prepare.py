@@ -1,4 +1,4 @@
-"""`python -m modelyard.training.prepare TASK.json`: build a training set, with the platform's code and identity.
+"""`python -m modelyard.jobs.prepare TASK.json`: build a training set, with the platform's code and identity.
 
 Feature partitions that are missing are back-filled, sources are audited, and the training set is published as a
 dataset. Every run that asks for the same one shares it. If the process dies, nothing half is seen, and the next try
@@ -11,26 +11,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
 from modelyard.training.job import Outcome, run_job, tell
-from modelyard.training.spec import RunSpec
+from modelyard.training.spec import PrepareTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class PrepareTask(BaseModel):
-    """What a job that builds a training set is handed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    request: RunSpec
-    """What the training set is asked to hold."""
-    environment: dict[str, str]
-    """The variables that its settings are read from."""
-    root: str
-    """The project's folder: relative paths of sources start here."""
 
 
 def main(arguments: Sequence[str]) -> int:

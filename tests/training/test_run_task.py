@@ -17,19 +17,20 @@ import pytest
 
 from modelyard.config.bundles import bundle_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable, UsageError
+from modelyard.jobs.train import main
 from modelyard.registry.records import VersionClaim, VersionState
 from modelyard.registry.transfer import register_version
-from modelyard.training import entrypoint
+from modelyard.training import run_task as running
 from modelyard.training.bundles import pack
-from modelyard.training.entrypoint import main, run_task
 from modelyard.training.frames import to_frame
 from modelyard.training.job import Outcome, run_job
+from modelyard.training.run_task import run_task
 from modelyard.training.storage.stored import load_version
 from tests.training import yard
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
-    from modelyard.training.spec import Task
+    from modelyard.training.spec import TrainTask
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def registry(tmp_path: Path) -> LocalRegistry:
     return yard.registry(tmp_path / "home")
 
 
-def applied(registry: LocalRegistry, task: Task) -> Task:
+def applied(registry: LocalRegistry, task: TrainTask) -> TrainTask:
     """The task, its model being in the registry."""
     made = task.spec.definition
     try:
@@ -130,7 +131,7 @@ def run_live(registry: LocalRegistry, folder: Path, made: Any, now: datetime, **
             return now.astimezone(tz)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entrypoint, "datetime", Then)
+        patch.setattr(running, "datetime", Then)
         task = yard.task(folder, made, **more)
         return run_task(
             applied(registry, task.model_copy(update={"run": f"{task.run}{folder.name}"})), registry, folder
@@ -291,7 +292,7 @@ def test_a_task_file_is_run_and_leaves_its_outcome(registry: LocalRegistry, tmp_
 def test_a_task_runs_in_a_process_of_its_own(registry: LocalRegistry, tmp_path: Path) -> None:
     task = applied(registry, yard.task(tmp_path / "run", yard.definition(), registry=(tmp_path / "home").as_uri()))
     (tmp_path / "run" / "task.json").write_bytes(yard.task_bytes(task))
-    command = [sys.executable, "-m", "modelyard.training.entrypoint", str(tmp_path / "run" / "task.json")]
+    command = [sys.executable, "-m", "modelyard.jobs.train", str(tmp_path / "run" / "task.json")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100, env=dict(os.environ))
     assert ran.returncode == 0, ran.stderr
     lines = [line.split(maxsplit=2) for line in ran.stdout.splitlines()]
