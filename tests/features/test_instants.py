@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.errors import InvalidData
-from modelyard.features.instants import Grid, local_day, midnight
+from modelyard.features.instants import Grid
+from modelyard.local_days import day_start, local_day
 
 ZONES = ("UTC", "Africa/Nairobi", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Africa/Cairo",
          "America/Havana", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia")  # fmt: skip
@@ -76,7 +77,7 @@ def test_a_partition_holds_the_instants_of_its_local_day(day: date, timezone: st
         assert instant.tzinfo is UTC
         assert instant.astimezone(ZoneInfo(timezone)).date() == day
         assert grid.day(instant) == day
-        assert midnight(day, timezone) <= instant < midnight(day + timedelta(days=1), timezone)
+        assert day_start(day, timezone) <= instant < day_start(day + timedelta(days=1), timezone)
         assert grid.at_or_before(instant) == instant
 
 

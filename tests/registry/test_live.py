@@ -1,22 +1,20 @@
-"""What is live when: midnights where clocks change, and a thousand random histories against a naive model."""
+"""What is live when: a thousand random histories against a naive model."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelyard.errors import Conflict, InvalidData
-from modelyard.registry.live import day_start, next_midnight
 from modelyard.registry.sqlite import database
+from tests.day_starts import day_starts
 from tests.registry.making import Clock, definition, open_local, register
 
 if TYPE_CHECKING:
@@ -25,62 +23,6 @@ if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.mark.parametrize(
-    ("timezone", "day", "expected"),
-    [
-        ("UTC", date(2026, 11, 21), "2026-11-21T00:00:00+00:00"),
-        ("Africa/Nairobi", date(2026, 11, 21), "2026-11-20T21:00:00+00:00"),
-        ("Asia/Kathmandu", date(2026, 11, 21), "2026-11-20T18:15:00+00:00"),
-        ("America/New_York", date(2026, 3, 8), "2026-03-08T05:00:00+00:00"),  # the change comes later that day
-        ("Africa/Cairo", date(2026, 4, 24), "2026-04-23T22:00:00+00:00"),  # midnight is skipped: the day begins at 1:00
-        ("America/Sao_Paulo", date(2018, 11, 4), "2018-11-04T03:00:00+00:00"),  # the same
-        ("America/Havana", date(2026, 11, 1), "2026-11-01T04:00:00+00:00"),  # midnight comes twice: the first one
-        ("America/Toronto", date(1919, 3, 31), "1919-03-31T04:30:00+00:00"),  # skipped from 23:30 to 0:30
-        ("Pacific/Apia", date(2011, 12, 30), "2011-12-30T10:00:00+00:00"),  # the whole day is skipped
-    ],
-)
-def test_a_day_begins_at_its_first_instant(timezone: str, day: date, expected: str) -> None:
-    assert day_start(day, timezone) == datetime.fromisoformat(expected)
-
-
-@cache
-def minutes_of(timezone: str, year: int) -> dict[date, datetime]:
-    """For each local day of a year its first minute, found by looking at all of them."""
-    zone = ZoneInfo(timezone)
-    starts: dict[date, datetime] = {}
-    minute = datetime(year, 1, 1, tzinfo=UTC) - timedelta(days=2)
-    while minute < datetime(year + 1, 1, 3, tzinfo=UTC):
-        starts.setdefault(minute.astimezone(zone).date(), minute)
-        minute += timedelta(minutes=30)  # every change of these zones lies on a half hour
-    return starts
-
-
-@pytest.mark.parametrize("timezone", ["Africa/Cairo", "America/Havana", "Australia/Lord_Howe", "Europe/London"])
-def test_days_begin_where_a_search_finds_them(timezone: str) -> None:
-    starts = minutes_of(timezone, 2026)
-    for number in range(365):
-        day = date(2026, 1, 1) + timedelta(days=number)
-        assert day_start(day, timezone) == starts[day]
-
-
-@pytest.mark.parametrize(
-    ("timezone", "now", "expected"),
-    [
-        ("UTC", "2026-11-20T12:00+00:00", "2026-11-21T00:00+00:00"),
-        ("UTC", "2026-11-20T00:00+00:00", "2026-11-21T00:00+00:00"),
-        ("UTC", "2026-11-20T23:59:59.999999+00:00", "2026-11-21T00:00+00:00"),
-        ("Africa/Nairobi", "2026-11-20T21:00+00:00", "2026-11-21T21:00+00:00"),
-        ("Africa/Nairobi", "2026-11-20T20:59+00:00", "2026-11-20T21:00+00:00"),
-        ("Africa/Cairo", "2026-04-23T12:00+00:00", "2026-04-23T22:00+00:00"),
-        # Clocks go back at 0:01 to 23:01: in the second 23:30, the next day has begun once already.
-        ("America/St_Johns", "2010-11-07T02:00+00:00", "2010-11-07T02:30+00:00"),
-        ("America/St_Johns", "2010-11-07T03:00+00:00", "2010-11-08T03:30+00:00"),
-    ],
-)
-def test_the_next_midnight_is_after_now(timezone: str, now: str, expected: str) -> None:
-    assert next_midnight(datetime.fromisoformat(now), timezone) == datetime.fromisoformat(expected)
 
 
 @dataclass
@@ -101,7 +43,7 @@ class Naive:
 
     def promote(self, version: int, start: datetime | None, now: datetime) -> None:
         if start is None:
-            start = min(first for first in minutes_of(self.timezone, 2026).values() if first > now)
+            start = min(first for first in day_starts(self.timezone, 2026).values() if first > now)
         if start < now:
             raise InvalidData("past")  # noqa: EM101 - compared by its class alone
         if any(later > start for later in self.planned):
@@ -199,7 +141,7 @@ def test_what_was_live_is_right_for_random_histories(
 
 def _moments(zone: str, begin: datetime, end: datetime) -> list[datetime]:
     """The starts of local days, and the hours between."""
-    days = [start for start in minutes_of(zone, 2026).values() if begin <= start <= end]
+    days = [start for start in day_starts(zone, 2026).values() if begin <= start <= end]
     hours = [begin + number * 5 * HOUR for number in range(int((end - begin) / (5 * HOUR)) + 1)]
     return sorted({*days, *hours})
 

@@ -144,7 +144,7 @@ def check(
 
     from modelyard.cli.context import open_context
     from modelyard.features.check import check_partitions, check_sources
-    from modelyard.features.instants import midnight
+    from modelyard.local_days import day_start
 
     context = open_context()
     definitions, pins = _registered(context, sets or list(context.project.feature_sets))
@@ -152,7 +152,7 @@ def check(
     day = as_of.date() if as_of else datetime.now(UTC).date()
     sources = {name: source for one in definitions for name, source in one.sources.items()}
     findings = [
-        *check_sources(sources.values(), context.engine, midnight(day, zone)),
+        *check_sources(sources.values(), context.engine, day_start(day, zone)),
         *check_partitions(definitions, pins, context.datasets, day),
     ]
     if as_json:
@@ -195,12 +195,12 @@ def _days(
     definition: FeatureSetDefinition, as_of: datetime | None, first: datetime | None, last: datetime | None
 ) -> tuple[date, ...]:
     """The days that were asked for; of a single moment, the partition that holds the values as of it."""
-    from modelyard.features.instants import midnight
     from modelyard.features.partitions import grid_of
+    from modelyard.local_days import day_start
 
     grid = grid_of(definition)
     if as_of is not None and first is None and last is None:
-        moment = as_of if as_of.tzinfo else midnight(as_of.date(), definition.timezone)
+        moment = as_of if as_of.tzinfo else day_start(as_of.date(), definition.timezone)
         return (grid.day(grid.at_or_before(moment)),)
     if as_of is not None or first is None or last is None or last < first:
         reason = "which days is not clear"

@@ -84,7 +84,7 @@ def _number(version: str | None) -> int | str | None:
 
 
 def _target(context: Context, model: str, day: date | None, version: int | str | None) -> Target:
-    from modelyard.features.instants import local_day
+    from modelyard.local_days import local_day
     from modelyard.scoring.batch import find_target
 
     registry = context.registry

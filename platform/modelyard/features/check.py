@@ -11,9 +11,10 @@ from modelyard.errors import InvalidData, ModelyardError
 from modelyard.features.audits import audit_published, audit_source
 from modelyard.features.compile import known_rows, rows_relation, time_of
 from modelyard.features.engine import SourceRows
-from modelyard.features.instants import DAY, midnight
+from modelyard.features.instants import DAY
 from modelyard.features.partitions import dataset_of, grid_of, manifests_of
 from modelyard.features.quoting import identifier
+from modelyard.local_days import day_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -93,7 +94,7 @@ def check_partitions(
     """
     for definition in definitions:
         pin, grid = pins[definition.name], grid_of(definition)
-        partition = grid.day(grid.at_or_before(midnight(day, definition.timezone)))
+        partition = grid.day(grid.at_or_before(day_start(day, definition.timezone)))
         place = f"{dataset_of(pin)} of {partition}"
         try:
             manifest = manifests_of(pin, [partition], datasets)[0]

@@ -2,34 +2,24 @@
 
 Whole days: the local midnights of the days whose ordinal (1 is 0001-01-01) the number of days divides. Parts of a
 day: absolute steps from each local midnight until the next one, so that a day with 23 or 25 hours has as many hourly
-instants. Everything comes from Python's time zones, so that no engine's own rules matter.
+instants.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from modelyard.config.kinds.base import format_duration
 from modelyard.errors import InvalidData
+from modelyard.local_days import day_start, local_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DAY = timedelta(days=1)
-
-
-def midnight(day: date, timezone: str) -> datetime:
-    """The first moment of a local day, in UTC; where clocks skip midnight, the moment at which they do."""
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
-
-
-def local_day(moment: datetime, timezone: str) -> date:
-    """The local day of a moment."""
-    return moment.astimezone(ZoneInfo(timezone)).date()
 
 
 @dataclass(frozen=True)
@@ -55,13 +45,13 @@ class Grid:
 
     def instants(self, day: date) -> tuple[datetime, ...]:
         """The instants of a day's partition, in order; none where the set has no partition on that day."""
-        start = midnight(day, self.timezone)
+        start = day_start(day, self.timezone)
         # A day that a zone skipped altogether begins when the next one does, and has nothing of its own.
         if day.toordinal() % self._step or local_day(start, self.timezone) != day:
             return ()
         if self.every >= DAY:
             return (start,)
-        steps = -((midnight(day + DAY, self.timezone) - start) // -self.every)
+        steps = -((day_start(day + DAY, self.timezone) - start) // -self.every)
         return tuple(start + step * self.every for step in range(steps))
 
     def days(self, first: date, last: date) -> tuple[date, ...]:

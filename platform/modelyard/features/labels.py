@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import InvalidData
 from modelyard.features.compile import known_of, rows_relation
 from modelyard.features.feature_columns import entity_of
-from modelyard.features.instants import midnight
 from modelyard.features.point_in_time import MOMENT, ROW
 from modelyard.features.quoting import identifier, identifiers
 from modelyard.features.sql import check_scalar
+from modelyard.local_days import day_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,4 +132,4 @@ class LabelRows:
 
 
 def _start_of(request: TrainingSetRequest, day: Any) -> datetime:
-    return midnight(day, request.definition.timezone)
+    return day_start(day, request.definition.timezone)

@@ -28,10 +28,10 @@ from modelyard.features.compile import (
     values_relation,
 )
 from modelyard.features.engine import SQL_TYPES, SourceRows
-from modelyard.features.instants import midnight
 from modelyard.features.partitions import KINDS, dataset_of, grid_of, manifests_of, partition_rows
 from modelyard.features.quoting import identifier, identifiers
 from modelyard.features.templates import AS_OF
+from modelyard.local_days import day_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -306,7 +306,7 @@ class _Materialisation:
 
 
 def _range(day: date, timezone: str) -> dict[str, tuple[str, str]]:
-    return {AS_OF: (midnight(day, timezone).isoformat(), midnight(day + timedelta(days=1), timezone).isoformat())}
+    return {AS_OF: (day_start(day, timezone).isoformat(), day_start(day + timedelta(days=1), timezone).isoformat())}
 
 
 def _check_queried(session: Session, compiled: CompiledSet) -> None:

@@ -15,11 +15,11 @@ from modelyard.errors import InvalidData, NotFound
 from modelyard.features.compile import known_of, known_rows, rows_relation, time_of, values_relation
 from modelyard.features.engine import SourceRows
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures, entity_of, features_of
-from modelyard.features.instants import midnight
 from modelyard.features.partitions import dataset_of, grid_of, manifests_of, partition_rows
 from modelyard.features.point_in_time import MOMENT, ROW, join_table, values_at
 from modelyard.features.quoting import identifier, identifiers
 from modelyard.features.sql import check_scalar
+from modelyard.local_days import day_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -84,7 +84,7 @@ def scoring_rows(
         reason = f"model `{definition.name}` has no population"
         raise InvalidData(reason, "say whom it scores: scoring.population")
     population, keys = definition.document.scoring.population, entity_of(definition)
-    moment, features = midnight(day, definition.timezone), _features(definition)
+    moment, features = day_start(day, definition.timezone), _features(definition)
     manifests = {
         one.definition.name: _manifest(one, pins[one.definition.name], moment, datasets)
         for one in features

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from modelyard.local_days import day_start
 from modelyard.orchestration.plan import live_intervals
-from modelyard.registry.live import day_start
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from modelyard.local_days import day_start, local_day
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
@@ -85,7 +87,7 @@ class DagPlan:
 
     def day_of(self, instant: datetime) -> date:
         """The day that an instant falls into, where the model is."""
-        return instant.astimezone(ZoneInfo(self.timezone)).date()
+        return local_day(instant, self.timezone)
 
     def version_at(self, instant: datetime) -> int | None:
         """The version that is live at an instant, as planned by now."""
@@ -93,7 +95,7 @@ class DagPlan:
 
     def version_on(self, day: date) -> int | None:
         """The version that scores a day's partition: the one that is live when the day begins."""
-        return self.version_at(self._day_start(day))
+        return self.version_at(day_start(day, self.timezone))
 
     def words(self, step: str, day: date) -> tuple[str, ...] | None:
         """What a step runs for a day's partition, as the words after `modelyard`.
@@ -118,13 +120,8 @@ class DagPlan:
         if pinned is None:
             return None
         # The set may be of another timezone, in which another day, or another part of it, is the newest by then.
-        moment = self._day_start(day).astimezone(ZoneInfo(self.timezone)).isoformat()
+        moment = day_start(day, self.timezone).astimezone(ZoneInfo(self.timezone)).isoformat()
         return ("features", "materialise", name, "--as-of", moment, "--version", str(pinned))
-
-    def _day_start(self, day: date) -> datetime:
-        from modelyard.registry.live import day_start  # with records behind it, which parsing can do without
-
-        return day_start(day, self.timezone)
 
 
 @dataclass(frozen=True)

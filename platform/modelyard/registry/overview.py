@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from modelyard.errors import UsageError
-from modelyard.registry.live import day_start, effective, live_at
+from modelyard.local_days import day_start
+from modelyard.registry.live import effective, live_at
 from modelyard.registry.pages import every
 from modelyard.registry.records import Estimate, Event, ModelRecord, ModelVersion, Promotion, Record
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
 from modelyard.errors import InvalidData, NotFound
-from modelyard.features.instants import midnight
 from modelyard.features.scoring_rows import scoring_rows
+from modelyard.local_days import day_start
 from modelyard.registry.records import VersionState
 from modelyard.scoring.audit import audit_predictions
 from modelyard.scoring.definitions import current_definition, scored_definition
@@ -55,7 +55,7 @@ class Target:
     @property
     def moment(self) -> datetime:
         """The instant as of which features are known."""
-        return midnight(self.day, self.definition.timezone)
+        return day_start(self.day, self.definition.timezone)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _check_scoring(record: ModelRecord) -> None:
 
 
 def _live(registry: Registry, record: ModelRecord, day: date) -> ModelVersion:
-    moment = midnight(day, record.timezone)
+    moment = day_start(day, record.timezone)
     live = registry.live(record.name, moment)
     if live is None:
         reason = f"no version of `{record.name}` is live at {moment.isoformat()}, when {day} begins there"

@@ -6,18 +6,16 @@ Splits are positions of rows. The same seed splits the same training set in the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from modelyard.config.kinds.model import Split
 from modelyard.errors import InvalidData
+from modelyard.local_days import day_start
 
 if TYPE_CHECKING:
-    from datetime import date
-
     import numpy.typing as npt
 
     from modelyard.config.kinds.model import CrossValidation, Data
@@ -98,17 +96,12 @@ def _by_time(rows: Rows, split: Split, delay: timedelta, timezone: str) -> Holdo
         reason = "rows can't be split by time: the labels have no timestamp"
         raise InvalidData(reason, "set data.labels.timestamp, or data.split.by: random")
     if split.test_from is not None:
-        cut = _midnight(split.test_from, timezone)
+        cut = np.datetime64(day_start(split.test_from, timezone).replace(tzinfo=None))
     else:
         # Rows of one instant stay together, so the test may get a few more than its part.
         cut = np.sort(rows.time)[int(len(rows.time) * (1 - split.test))]
     embargo = np.timedelta64(delay if split.embargo is None else split.embargo)
     return Holdout(np.flatnonzero(rows.time < cut - embargo), np.flatnonzero(rows.time >= cut))
-
-
-def _midnight(day: date, timezone: str) -> np.datetime64:
-    instant = datetime.combine(day, time(), ZoneInfo(timezone))
-    return np.datetime64(instant.astimezone(ZoneInfo("UTC")).replace(tzinfo=None))
 
 
 def _by_group(groups: npt.NDArray[np.intp], test: float, seed: int) -> Holdout:

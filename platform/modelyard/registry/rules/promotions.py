@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import digest
 from modelyard.errors import Conflict, NotFound
+from modelyard.local_days import next_day_start
 from modelyard.registry.checks import check_instant, check_key, check_name, check_number, check_text
-from modelyard.registry.live import check_start, next_midnight, previous_version, superseded
+from modelyard.registry.live import check_start, previous_version, superseded
 from modelyard.registry.metadata import KeyRecord, Stale
 from modelyard.registry.records import Promotion, PromotionKind, VersionState
 from modelyard.registry.rules.base import Rules
@@ -31,7 +32,7 @@ class PromotionRules(Rules):
             return answer
         record = self._promotable(model, reason)
         now = self._clock()
-        start = next_midnight(now, record.timezone) if said is None else check_start(said, now)
+        start = next_day_start(now, record.timezone) if said is None else check_start(said, now)
         return self._record(record, self._fact(record, PromotionKind.PROMOTE, number, start, reason), key, asked)
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:
