@@ -7,9 +7,12 @@ import json
 import pickle
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelyard.registry.contents import ALLOWED, RefusedContent, check_content
 from modelyard.registry.records import Artifact
@@ -161,6 +164,26 @@ def test_a_zip_of_too_many_members_is_refused() -> None:
         check("bundle.zip", zipped({str(number): b"" for number in range(10_001)}, zipfile.ZIP_STORED))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_member_does_not_unpack_is_refused(compression: int) -> None:
+    content = bytearray(zipped({"a.py": json.dumps(list(range(1000))).encode()}, compression))
+    content[40:80] = b"\xff" * 40
+    with pytest.raises(RefusedContent, match="no sound zip"):
+        check("bundle.zip", bytes(content))
+
+
+@given(
+    place=st.floats(0, 1, exclude_max=True),
+    byte=st.integers(0, 255),
+    path=st.sampled_from(["bundle.zip", "model.onnx"]),
+)
+def test_a_damaged_byte_is_refused_or_harmless(place: float, byte: int, path: str) -> None:
+    content = bytearray(ONNX if path == "model.onnx" else zipped({"a.py": b"x = 1\n", "2.npz": zipped({"a.npy": b""})}))
+    content[int(place * len(content))] = byte
+    with suppress(RefusedContent):
+        check(path, bytes(content))
+
+
 @pytest.mark.parametrize("cut", [4, 30, 60, -30])
 def test_a_torn_zip_is_refused(cut: int) -> None:
     with pytest.raises(RefusedContent):
@@ -189,6 +212,8 @@ def test_a_zip_whose_index_lies_is_refused() -> None:
         ("model.onnx", b""),
         ("model.onnx", ONNX[:-1]),
         ("model.onnx", b"\xff" * 40),
+        ("model.onnx", b"\x0a" + b"\xff" * 8 + b"\x7f"),  # a length beyond what a file can have
+        ("model.onnx", b"\x0a" + b"\xff" * 9 + b"\x7f"),  # and beyond 64 bits
         ("golden.parquet", b"PAR1"[:3]),
         ("golden.parquet", b"PAR1...."),
         ("model.skops", b""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,6 +37,25 @@ def test_a_new_run_is_new(registry: Registry) -> None:
             registry.queue_run(run_of().model_copy(update=changed))
     with pytest.raises(NotFound, match="no model"):
         registry.queue_run(run_of(model="nobody"))
+
+
+@pytest.mark.parametrize("levels", [101, 150, 200, 254, 300, 700])
+def test_a_spec_that_could_not_be_read_again_is_refused(registry: Registry, levels: int) -> None:
+    with pytest.raises(InvalidData):
+        registry.queue_run(run_of(spec=nested(levels)))
+    assert registry.open_runs().items == ()
+
+
+def test_a_spec_may_nest(registry: Registry) -> None:
+    queued = registry.queue_run(run_of(spec=nested(95)))
+    assert registry.open_runs().items == (queued,)
+
+
+def nested(levels: int) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        content = {"a": content}
+    return content
 
 
 def test_a_change_is_conditioned_on_the_sequence(registry: Registry, clock: Clock) -> None:

@@ -150,6 +150,7 @@ def test_names_lead_nowhere_else(service: Service, path: str) -> None:
         "/v1/models?limit=0", "/v1/models?limit=1001", "/v1/models?limit=x", "/v1/models?limit=1e3",
         "/v1/models?limit=",
         "/v1/models?limit=99999999999999999999999", "/v1/models?page=x", "/v1/models?page=%00",
+        "/v1/models?page=Ilx1ZDgwMCI", "/v1/dependents/source:loans?page=Ilx1ZDgwMCI",
         "/v1/models?page=" + "a" * 3000,
         "/v1/models/ke/versions?page=InNvbmdzIg", "/v1/models/ke/versions?page=MWUz", "/v1/runs?page=bnVsbA",
         "/v1/models/ke/versions?page=OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk",

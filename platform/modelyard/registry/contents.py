@@ -169,7 +169,7 @@ def _check_onnx(file: BinaryIO) -> str:
             return f"byte {position} is no field of an ONNX model"
         value = _read_varint(file)
         if wire == _DELIMITED:
-            file.seek(value, io.SEEK_CUR)
+            file.seek(min(end + 1, file.tell() + value))  # a length that lies may be beyond what can be sought
     return "" if end and file.tell() == end else "it ends within a field"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import canonical_json
@@ -14,7 +15,7 @@ from modelyard.errors import IntegrityError, InvalidData
 from modelyard.registry.artifacts import DOCUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from modelyard.registry.artifacts import ArtifactStore
 
@@ -23,6 +24,9 @@ LARGEST_INLINE = 64 * 1024
 
 LARGEST = 4 * 1024**2
 """Bytes of the largest content: a definition of documents of a mebibyte each, the greatest that the loader reads."""
+
+DEEPEST = 100
+"""Levels of a content: a document of a config has 32 at most, and what reads stored JSON gives up beyond 200."""
 
 _POINTER = "$document"
 
@@ -84,7 +88,22 @@ def plain_json(content: Mapping[str, Any]) -> bytes:
     except (ValueError, TypeError, RecursionError) as error:
         msg = f"the content is no plain JSON: {error}"
         raise InvalidData(msg, "leave out NaN, Infinity and broken Unicode, and nest less deep") from error
+    if _is_deeper(content, DEEPEST):
+        msg = f"the content is nested more than {DEEPEST} levels deep"
+        raise InvalidData(msg, "nest less deep")
     if len(body) > LARGEST or _POINTER in content:
         msg = f"the content has {len(body)} bytes, and {LARGEST} are possible; `{_POINTER}` is reserved"
         raise InvalidData(msg)
     return body
+
+
+def _is_deeper(content: object, levels: int) -> bool:
+    """Whether a JSON value has more than so many levels of objects and lists."""
+    match content:
+        case Mapping():
+            parts: Iterable[object] = content.values()
+        case list() | tuple():
+            parts = content
+        case _:
+            return False
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)

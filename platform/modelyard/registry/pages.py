@@ -88,7 +88,9 @@ def _decode(token: str) -> object:
     match key:
         case [int(first), int(second)]:
             return (first, second)
-        case int() | str():
+        case int():
+            return key
+        case str() if key.isascii():  # as all names are
             return key
         case _:
             return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import stat
 import zipfile
+import zlib
 from typing import BinaryIO
 
 from modelyard.registry.pickles import HEAD, is_pickle
@@ -17,6 +19,11 @@ _SMALL = 10 * 1024**2  # bytes that are harmless at any ratio
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 _ZIPS = (".npz", ".zip", ".skops")
+_UNSOUND = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(NotImplementedError, RuntimeError, EOFError, ValueError, OSError),
+)
+"""What reading a zip raises where it is damaged, packed in an unknown way, or encrypted."""
 _END = 22  # bytes of a zip's last record without a comment
 _SYMLINK_SHIFT = 16  # where a zip keeps a file's Unix mode
 _ENCRYPTED = 0x1
@@ -37,7 +44,7 @@ def problem(file: BinaryIO, *, nested: bool = False) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             return _bounds(archive) or _first_problem(archive, nested=nested)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except _UNSOUND as error:
         return f"it is no sound zip ({error})"
 
 
