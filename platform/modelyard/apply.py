@@ -1,4 +1,4 @@
-"""Do what a plan says: register feature sets, write revisions, queue runs, archive what is gone.
+"""Say what would change, and do it: register feature sets, write revisions, queue runs, archive what is gone.
 
 Each change is one transaction of the registry, and none depends on one that comes after it. So a process that dies in
 between has applied a part of the plan, and the next plan says what is left.
@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.config.plan import Action, check_applicable
+from modelyard.config.plan import Action, check_applicable, make_plan
+from modelyard.config.plan_values import Held, HeldFeatureSet, HeldModel
+from modelyard.registry.pages import every
 from modelyard.train import request_run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from modelyard.config.definitions import ModelDefinition
-    from modelyard.config.plan import Change, Plan
+    from modelyard.config.plan import Change, Key, Plan
     from modelyard.registry.records import Run
+    from modelyard.registry.registry import Registry
     from modelyard.workspace import Workspace
 
 
@@ -26,6 +31,45 @@ class Applied:
     changes: tuple[Change, ...]
     runs: tuple[Run, ...]
     """The runs that were queued, or found queued already."""
+
+
+def plan_changes(workspace: Workspace, only: Collection[Key] | None = None) -> Plan:
+    """What applying a project would change in its registry.
+
+    Args:
+        workspace: The project and its back-ends.
+        only: The documents to look at, by kind and name; all of them, and those that are gone, unless said.
+
+    Raises:
+        Conflict: A name of this project belongs to another project.
+    """
+    return make_plan(workspace.project, _read_held(workspace.registry), only)
+
+
+def _read_held(registry: Registry) -> Held:
+    """Every model and feature set of a registry, those of other projects included."""
+    models = (
+        HeldModel(
+            name=record.name,
+            project=record.project,
+            revision=record.revision,
+            definition=record.definition,
+            archived=record.archived_at is not None,
+        )
+        for record in every(lambda page: registry.models(page=page))
+    )
+    feature_sets = (
+        HeldFeatureSet(
+            name=record.name,
+            project=record.project,
+            number=record.number,
+            digest=record.digest,
+            definition=record.definition,
+            archived=record.archived_at is not None,
+        )
+        for record in every(lambda page: registry.feature_sets(page=page))
+    )
+    return Held({model.name: model for model in models}, {known.name: known for known in feature_sets})
 
 
 def apply_plan(workspace: Workspace, plan: Plan) -> Applied:

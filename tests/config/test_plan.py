@@ -89,6 +89,8 @@ def test_an_applied_project_has_no_changes(small: SmallProject) -> None:
             'description: "" → "Of loans."',
         ]),
         ("loans.yaml", "path: ${data}", "path: other", [
+            "~ FeatureSet history: version 3 stays, its values are the same",
+            'sources.loans.path: "data/loans.parquet" → "other/loans.parquet"',
             "~ Model default: revision 4 (deployment), no training",
             'sources.loans.path: "data/loans.parquet" → "other/loans.parquet"',
         ]),
@@ -131,10 +133,17 @@ def test_a_model_stays_outdated_until_it_is_trained(small: SmallProject) -> None
     assert plan.outdated == {"default": ("history",)}
 
 
-def test_what_is_only_said_of_a_feature_set_changes_nothing(small: SmallProject) -> None:
-    held = applied(small.load())
+def test_upkeep_of_a_feature_set_leaves_its_version(small: SmallProject) -> None:
+    held = applied(small.load(), revision=3)
     project = small.replace("history.yaml", "entity:", "description: Of wallets.\nowner: wallets\nentity:").load()
-    assert not make_plan(project, held).has_changes
+    plan = make_plan(project, held)
+    assert told(plan) == [
+        "~ FeatureSet history: version 3 stays, its values are the same",
+        'document.description: (not set) → "Of wallets."',
+        'document.owner: (not set) → "wallets"',
+    ]
+    assert plan.outdated == {}
+    assert not make_plan(project, applied(project)).has_changes
 
 
 def test_a_document_that_is_gone_is_archived_by_name(small: SmallProject) -> None:

@@ -10,8 +10,8 @@ import typer
 from modelyard.cli.output import AsJson, note, print_json
 
 if TYPE_CHECKING:
-    from modelyard.cli.context import Context
     from modelyard.config.plan import Plan
+    from modelyard.workspace import Workspace
 
 app = typer.Typer()
 
@@ -26,20 +26,20 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Bring the registry in line with the project: the plan is shown, then done. Training runs are queued."""
-    from modelyard.apply import apply_plan
-    from modelyard.cli.context import open_context
+    from modelyard.apply import apply_plan, plan_changes
     from modelyard.cli.waiting import fail_with_runs, print_runs, wait_for
     from modelyard.config.plan_report import render_plan
+    from modelyard.workspace import open_workspace
 
     saved = path if path is not None and path.suffix == ".json" else None
-    context = open_context(None if saved else path)
-    plan = _saved_plan(context, saved) if saved else _plan(context, path)
+    workspace = open_workspace(None if saved else path)
+    plan = _saved_plan(workspace, saved) if saved else plan_changes(workspace, workspace.project.narrowed_to(path))
     if not as_json:
         typer.echo(render_plan(plan))
-    applied = apply_plan(context, plan)
+    applied = apply_plan(workspace, plan)
     # Runs that an apply before this one queued are this one's to finish.
-    waiting = sorted({run.id for run in applied.runs} | _open_runs(context)) if wait else []
-    ended = wait_for(context, waiting) if waiting else []
+    waiting = sorted({run.id for run in applied.runs} | _open_runs(workspace)) if wait else []
+    ended = wait_for(workspace, waiting) if waiting else []
     if as_json:
         print_json({"plan": plan.content(), "runs": ended or applied.runs})
     elif ended:
@@ -51,29 +51,21 @@ def apply(
     fail_with_runs(ended)
 
 
-def _plan(context: Context, path: Path | None) -> Plan:
-    from modelyard.cli.held import read_held
-    from modelyard.config.plan import make_plan
-
-    return make_plan(context.project, read_held(context.registry), context.project.narrowed_to(path))
-
-
-def _saved_plan(context: Context, file: Path) -> Plan:
-    from modelyard.cli.held import read_held
-    from modelyard.config.plan import make_plan
+def _saved_plan(workspace: Workspace, file: Path) -> Plan:
+    from modelyard.apply import plan_changes
     from modelyard.config.plan_file import SavedPlan
 
     saved = SavedPlan(file)
-    plan = make_plan(context.project, read_held(context.registry), saved.only)
+    plan = plan_changes(workspace, saved.only)
     saved.refuse_stale(plan)
     return plan
 
 
-def _open_runs(context: Context) -> set[str]:
-    from modelyard.cli.held import every
+def _open_runs(workspace: Workspace) -> set[str]:
+    from modelyard.registry.pages import every
 
     return {
         run.id
-        for run in every(lambda page: context.registry.open_runs(page=page))
-        if run.project == context.project.name
+        for run in every(lambda page: workspace.registry.open_runs(page=page))
+        if run.project == workspace.project.name
     }

@@ -141,14 +141,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what applying the project would change. Exit code 2 where there are changes."""
-    from modelyard.cli.context import open_context
-    from modelyard.cli.held import read_held
-    from modelyard.config.plan import make_plan
+    from modelyard.apply import plan_changes
     from modelyard.config.plan_file import save_plan
     from modelyard.config.plan_report import render_markdown, render_plan
+    from modelyard.workspace import open_workspace
 
-    context = open_context(path)
-    planned = make_plan(context.project, read_held(context.registry), context.project.narrowed_to(path))
+    workspace = open_workspace(path)
+    planned = plan_changes(workspace, workspace.project.narrowed_to(path))
     if out is not None:
         save_plan(planned, out)
     if as_json:

@@ -14,10 +14,10 @@ def doctor(as_json: AsJson = False) -> None:
     """Check the installation, the project, the state folder and the registry."""
     from dataclasses import asdict
 
-    from modelyard.cli.context import open_context
     from modelyard.doctor import Health, examine
+    from modelyard.workspace import open_workspace
 
-    findings = examine(open_context())
+    findings = examine(open_workspace())
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -15,11 +15,11 @@ from modelyard.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from modelyard.cli.context import Context
     from modelyard.config.definitions import FeatureSetDefinition
     from modelyard.datasets.expectations import AuditResult
     from modelyard.features.materialise import MaterialiseResult
     from modelyard.registry.records import FeatureSetPin
+    from modelyard.workspace import Workspace
 
 app = typer.Typer()
 features = typer.Typer(help="Materialise features, build training sets, and look at both.", no_args_is_help=True)
@@ -43,15 +43,15 @@ def materialise(
     as_json: AsJson = False,
 ) -> None:
     """Compute, audit and publish values of feature sets: those of a day or of a range that are not there yet."""
-    from modelyard.cli.context import open_context
     from modelyard.features.materialise import materialise as run
     from modelyard.features.materialise import plan_days
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=version is None)
-    definitions, pins = _registered(context, sets) if version is None else _version(context, sets, version)
+    workspace = open_workspace(needs_project=version is None)
+    definitions, pins = _registered(workspace, sets) if version is None else _version(workspace, sets, version)
     now = datetime.now(UTC)
     days = {one.name: _days(one, as_of, from_, to) for one in definitions}
-    plans = [plan_days(one, pins, days[one.name], context.datasets, now=now, force=force) for one in definitions]
+    plans = [plan_days(one, pins, days[one.name], workspace.datasets, now=now, force=force) for one in definitions]
     results: list[MaterialiseResult] = []
     done = 0
     with progress("Materialising", sum(len(work.missing) for plan in plans for work in plan)) as show:
@@ -63,7 +63,7 @@ def materialise(
 
         for one in definitions:
             results += run(
-                one, pins, days[one.name], engine=context.engine, datasets=context.datasets, force=force, now=now,
+                one, pins, days[one.name], engine=workspace.engine, datasets=workspace.datasets, force=force, now=now,
                 progress=tell,
             )  # fmt: skip
     _print_results(results, as_json=as_json)
@@ -80,22 +80,22 @@ def training_set(
     as_json: AsJson = False,
 ) -> None:
     """Build a model's training set, and say where it lies and what is in it."""
-    from modelyard.cli.context import open_context
     from modelyard.features.registration import register_feature_sets
     from modelyard.features.training_set import build_training_set
     from modelyard.training.requests import make_spec
+    from modelyard.workspace import open_workspace
 
-    context = open_context()
-    definition = _named(context.project.models, model, "model")
-    pins = register_feature_sets(definition.feature_sets.values(), context.registry, context.project.name)
+    workspace = open_workspace()
+    definition = _named(workspace.project.models, model, "model")
+    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
     pinned = [pins[name] for name in definition.feature_sets]
     request = make_spec(definition, pinned, day=as_of.date() if as_of else None, sample=sample)
     with progress("Building", 1.0) as show:
         manifest = build_training_set(
-            request, registry=context.registry, engine=context.engine, datasets=context.datasets,
+            request, registry=workspace.registry, engine=workspace.engine, datasets=workspace.datasets,
             progress=lambda _what, part: show(part),
         )  # fmt: skip
-    file = context.datasets.files(manifest)[0]
+    file = workspace.datasets.files(manifest)[0]
     if out is not None:
         shutil.copyfile(file, out)
     if as_json:
@@ -118,12 +118,12 @@ def compile_(
     """Print the SQL that computes a feature set as of one instant, $as_of."""
     import sqlglot
 
-    from modelyard.cli.context import open_context
     from modelyard.features.compile import compile_set
     from modelyard.features.lineage import lineage_of
     from modelyard.features.sql import DIALECT
+    from modelyard.workspace import open_workspace
 
-    compiled = compile_set(_named(open_context().project.feature_sets, name, "feature set"))
+    compiled = compile_set(_named(open_workspace().project.feature_sets, name, "feature set"))
     sql = sqlglot.transpile(compiled.statement, read=DIALECT, write=DIALECT, pretty=True)[0]
     if as_json:
         print_json({"feature_set": name, "sql": sql, "lineage": lineage_of(compiled)})
@@ -142,18 +142,18 @@ def check(
     """Check sources and partitions: their expectations, their bytes, and whether there are as many rows as usual."""
     from dataclasses import asdict
 
-    from modelyard.cli.context import open_context
     from modelyard.features.check import check_partitions, check_sources
     from modelyard.local_days import day_start
+    from modelyard.workspace import open_workspace
 
-    context = open_context()
-    definitions, pins = _registered(context, sets or list(context.project.feature_sets))
-    zone = context.project.document.defaults.timezone
+    workspace = open_workspace()
+    definitions, pins = _registered(workspace, sets or list(workspace.project.feature_sets))
+    zone = workspace.project.document.defaults.timezone
     day = as_of.date() if as_of else datetime.now(UTC).date()
     sources = {name: source for one in definitions for name, source in one.sources.items()}
     findings = [
-        *check_sources(sources.values(), context.engine, day_start(day, zone)),
-        *check_partitions(definitions, pins, context.datasets, day),
+        *check_sources(sources.values(), workspace.engine, day_start(day, zone)),
+        *check_partitions(definitions, pins, workspace.datasets, day),
     ]
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -168,27 +168,26 @@ def check(
 
 
 def _registered(
-    context: Context, names: Sequence[str]
+    workspace: Workspace, names: Sequence[str]
 ) -> tuple[list[FeatureSetDefinition], Mapping[str, FeatureSetPin]]:
     """Feature sets of the project, and their versions in the registry."""
     from modelyard.features.registration import register_feature_sets
 
-    definitions = [_named(context.project.feature_sets, name, "feature set") for name in names]
-    return definitions, register_feature_sets(definitions, context.registry, context.project.name)
+    definitions = [_named(workspace.project.feature_sets, name, "feature set") for name in names]
+    return definitions, register_feature_sets(definitions, workspace.registry, workspace.project.name)
 
 
 def _version(
-    context: Context, names: Sequence[str], number: int
+    workspace: Workspace, names: Sequence[str], number: int
 ) -> tuple[list[FeatureSetDefinition], Mapping[str, FeatureSetPin]]:
     """A version of one feature set as the registry holds it, and what it refers to."""
-    from modelyard.config.definitions import FeatureSetDefinition
-    from modelyard.features.registration import find_pins
+    from modelyard.features.registration import find_pins, registered_definition
 
     if len(names) != 1:
         reason = "--version is about one feature set"
         raise UsageError(reason, "name one feature set, or leave --version out")
-    definition = FeatureSetDefinition.model_validate(context.registry.feature_set(names[0], number).definition)
-    return [definition], find_pins([definition], context.registry)
+    definition = registered_definition(workspace.registry, names[0], number)
+    return [definition], find_pins([definition], workspace.registry)
 
 
 def _days(

@@ -6,7 +6,6 @@ One more group is one more module with a typer `app`, and its name in `GROUPS`.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -54,8 +53,7 @@ def build_app() -> typer.Typer:
     )
     app.command("version")(version)
     for name in GROUPS:
-        if importlib.util.find_spec(f"modelyard.cli.{name}"):
-            app.add_typer(importlib.import_module(f"modelyard.cli.{name}").app)
+        app.add_typer(importlib.import_module(f"modelyard.cli.{name}").app)
     return app
 
 

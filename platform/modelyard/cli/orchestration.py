@@ -53,10 +53,10 @@ def dags(folder: Folder = None, as_json: AsJson = False) -> None:
     """List the DAGs that Airflow's loader makes, the models without one, and the specs that do not load."""
     from dataclasses import asdict
 
-    from modelyard.cli.context import open_context
     from modelyard.orchestration.listing import list_dags
+    from modelyard.workspace import open_workspace
 
-    listing = list_dags(folder or open_context(needs_project=False).settings.specs, datetime.now(UTC))
+    listing = list_dags(folder or open_workspace(needs_project=False).settings.specs, datetime.now(UTC))
     if as_json:
         problems = [{"reason": problem.reason, "hint": problem.hint} for problem in listing.problems]
         print_json({**asdict(listing), "problems": problems})
@@ -75,11 +75,11 @@ def hand_over(
     """Archive the versions that were live before one, once that one has published predictions of its own days."""
     from dataclasses import asdict
 
-    from modelyard.cli.context import open_context
     from modelyard.orchestration import handover
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=False)
-    result = handover.hand_over(context.registry, context.datasets, model, version)
+    workspace = open_workspace(needs_project=False)
+    result = handover.hand_over(workspace.registry, workspace.datasets, model, version)
     if as_json:
         print_json(asdict(result))
     elif result.waiting:
@@ -91,12 +91,12 @@ def hand_over(
 
 
 def _poll_once(folder: Path | None, *, full: bool) -> PollResult:
-    from modelyard.cli.context import open_context
     from modelyard.orchestration import poll as polling
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=False)
+    workspace = open_workspace(needs_project=False)
     with progress("Looking at models") as advance:
-        return polling.poll(context.registry, folder or context.settings.specs, full=full, advance=advance)
+        return polling.poll(workspace.registry, folder or workspace.settings.specs, full=full, advance=advance)
 
 
 def _print_poll(result: PollResult, *, as_json: bool) -> None:

@@ -30,9 +30,9 @@ Reason = Annotated[str, typer.Option(help="Why, for the history.")]
 
 
 def _open() -> Registry:
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    return open_context(needs_project=False).registry
+    return open_workspace(needs_project=False).registry
 
 
 @app.command()
@@ -164,11 +164,11 @@ def sweep(
     """Remove what nobody needs any more: expired claims, old archived versions, old runs, lost files."""
     from contextlib import closing
 
-    from modelyard.cli.context import open_context
     from modelyard.registry.sweep import Retention, Sweep
     from modelyard.wiring import registry_home
+    from modelyard.workspace import open_workspace
 
-    settings = open_context(needs_project=False).settings
+    settings = open_workspace(needs_project=False).settings
     home = registry_home(settings.registry)
     retention = Retention(timedelta(hours=claims), timedelta(days=versions), timedelta(days=runs))
     with closing(home.metadata()) as metadata, progress("Sweeping"):
@@ -206,10 +206,10 @@ def check(as_json: AsJson = False) -> None:
 
 
 def _home() -> Path:
-    from modelyard.cli.context import open_context
     from modelyard.wiring import registry_home
+    from modelyard.workspace import open_workspace
 
-    return registry_home(open_context(needs_project=False).settings.registry).path
+    return registry_home(open_workspace(needs_project=False).settings.registry).path
 
 
 def _local(instant: datetime | None, timezone: str) -> str:

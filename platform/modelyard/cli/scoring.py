@@ -13,8 +13,8 @@ from modelyard.errors import ModelyardError, NotFound, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from modelyard.cli.context import Context
     from modelyard.scoring.batch import ScoreResult, Target
+    from modelyard.workspace import Workspace
 
 app = typer.Typer()
 
@@ -38,15 +38,15 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a day: compute what is missing of the features, predict for the population, audit, publish."""
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=not models)
-    targets, failures = _targets(context, models, as_of.date() if as_of else None, version)
+    workspace = open_workspace(needs_project=not models)
+    targets, failures = _targets(workspace, models, as_of.date() if as_of else None, version)
     results: list[tuple[Target, ScoreResult]] = []
     with progress("Scoring", len(targets)) as show:
         for number, target in enumerate(targets):
             try:
-                results.append((target, _score(context, target, _part_of(number, show))))
+                results.append((target, _score(workspace, target, _part_of(number, show))))
             except ModelyardError as error:
                 failures.append(error)
                 note(f"error: {target.version.model}: {error}")
@@ -56,7 +56,7 @@ def score(
 
 
 def _targets(
-    context: Context, models: Sequence[str] | None, day: date | None, version: str | None
+    workspace: Workspace, models: Sequence[str] | None, day: date | None, version: str | None
 ) -> tuple[list[Target], list[ModelyardError]]:
     """What is to be scored, and why a model that was named can't be."""
     from modelyard.scoring.daily import scheduled_models
@@ -64,9 +64,9 @@ def _targets(
     number = _number(version)
     found: list[Target] = []
     failures: list[ModelyardError] = []
-    for name in models or [record.name for record in scheduled_models(context.registry, context.project.name)]:
+    for name in models or [record.name for record in scheduled_models(workspace.registry, workspace.project.name)]:
         try:
-            found.append(_target(context, name, day, number))
+            found.append(_target(workspace, name, day, number))
         except NotFound as error:
             # Among all models, one without a version is no failure; a model that was asked for by name is.
             note(f"{'error' if models else 'left out'}: {name}: {error}")
@@ -83,17 +83,17 @@ def _number(version: str | None) -> int | str | None:
     return int(version)
 
 
-def _target(context: Context, model: str, day: date | None, version: int | str | None) -> Target:
+def _target(workspace: Workspace, model: str, day: date | None, version: int | str | None) -> Target:
     from modelyard.local_days import local_day
     from modelyard.scoring.batch import find_target
 
-    registry = context.registry
+    registry = workspace.registry
     day = day or local_day(datetime.now(UTC), registry.model(model).timezone)
     number = registry.latest(model).number if version == LATEST else version
     return find_target(registry, model, day, number if isinstance(number, int) else None)
 
 
-def _score(context: Context, target: Target, tell: Callable[[int, int], None]) -> ScoreResult:
+def _score(workspace: Workspace, target: Target, tell: Callable[[int, int], None]) -> ScoreResult:
     import os
     from functools import partial
 
@@ -101,16 +101,16 @@ def _score(context: Context, target: Target, tell: Callable[[int, int], None]) -
     from modelyard.scoring.daily import materialise_missing
     from modelyard.scoring.loading import load_for_batch
 
-    settings = context.settings
-    materialise_missing(target, context.registry, context.datasets, context.engine)
+    settings = workspace.settings
+    materialise_missing(target, workspace.registry, workspace.datasets, workspace.engine)
     load = partial(
         load_for_batch,
-        context.registry,
+        workspace.registry,
         cache=settings.home / "cache",
         threads=os.cpu_count() or 1,
         allow_bundles=settings.allow_bundles,
     )
-    return score_partition(target, load, context.datasets, context.engine, progress=tell)
+    return score_partition(target, load, workspace.datasets, workspace.engine, progress=tell)
 
 
 def _part_of(done: int, show: Callable[[float], None]) -> Callable[[int, int], None]:

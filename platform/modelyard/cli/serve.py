@@ -22,16 +22,16 @@ def registry(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
 ) -> None:
     """Serve the registry of this machine over HTTP; /docs describes it."""
-    from modelyard.cli.context import open_context
     from modelyard.errors import MissingExtra
     from modelyard.wiring import registry_home
+    from modelyard.workspace import open_workspace
 
     try:
         from registry_api.serve import serve
     except ModuleNotFoundError as error:
         extra, asks = "serving", "`modelyard serve`"
         raise MissingExtra(extra, asks) from error
-    settings = open_context(needs_project=False).settings
+    settings = open_workspace(needs_project=False).settings
     home = registry_home(settings.registry)
     serve(home.registry(settings.actor), host, port, tell=lambda url: note(f"The registry of {home.path} is at {url}"))
 
@@ -49,8 +49,8 @@ def scoring(
     """Serve predictions of the live models over HTTP; /docs describes it."""
     import os
 
-    from modelyard.cli.context import open_context
     from modelyard.errors import MissingExtra
+    from modelyard.workspace import open_workspace
 
     try:
         from scoring_service.serve import serve
@@ -58,12 +58,12 @@ def scoring(
     except ModuleNotFoundError as error:
         extra, asks = "serving", "`modelyard serve`"
         raise MissingExtra(extra, asks) from error
-    context = open_context(needs_project=False)
-    settings = context.settings
+    workspace = open_workspace(needs_project=False)
+    settings = workspace.settings
     limits = Limits(threads=threads or os.cpu_count() or 1, refresh_seconds=refresh)
     service = Service(
-        context.registry,
-        context.datasets,
+        workspace.registry,
+        workspace.datasets,
         settings.home / "cache",
         allow_bundles=settings.allow_bundles,
         limits=limits,

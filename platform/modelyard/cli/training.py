@@ -13,9 +13,9 @@ from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from modelyard.cli.context import Context
     from modelyard.registry.records import Estimate, Run
     from modelyard.training.job import Outcome
+    from modelyard.workspace import Workspace
 
 app = typer.Typer()
 runs = typer.Typer(help="List training runs; look at one, end one, or run them here.")
@@ -48,29 +48,29 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train models, and register what meets its gates; or try them, and register nothing."""
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    context = open_context()
-    names = models or sorted(context.project.models)
+    workspace = open_workspace()
+    names = models or sorted(workspace.project.models)
     day = as_of.date() if as_of else None
     if sample is not None or set_ or no_register:
-        _try(context, names, day, sample, set_ or [], as_json=as_json)
+        _try(workspace, names, day, sample, set_ or [], as_json=as_json)
     else:
-        _train(context, names, day, again=again, as_json=as_json)
+        _train(workspace, names, day, again=again, as_json=as_json)
 
 
-def _train(context: Context, names: Sequence[str], day: date | None, *, again: bool, as_json: bool) -> None:
+def _train(workspace: Workspace, names: Sequence[str], day: date | None, *, again: bool, as_json: bool) -> None:
     from modelyard.cli.waiting import fail_with_runs, wait_for
     from modelyard.train import order_run
 
-    ordered = [order_run(context, name, day=day, again=again) for name in names]
+    ordered = [order_run(workspace, name, day=day, again=again) for name in names]
     for one in ordered:
         if one.applied:
             note(f"{one.run.model}: applied, as the registry held another definition or none")
         if one.run.state.terminal:
             note(f"{one.run.model}: trained before, by run {one.run.id}; --again makes a new version")
     open_ids = [one.run.id for one in ordered if not one.run.state.terminal]
-    ended = {run.id: run for run in (wait_for(context, open_ids) if open_ids else [])}
+    ended = {run.id: run for run in (wait_for(workspace, open_ids) if open_ids else [])}
     done = [ended.get(one.run.id, one.run) for one in ordered]
     if as_json:
         print_json(done)
@@ -81,7 +81,7 @@ def _train(context: Context, names: Sequence[str], day: date | None, *, again: b
 
 
 def _try(
-    context: Context,
+    workspace: Workspace,
     names: Sequence[str],
     day: date | None,
     sample: float | None,
@@ -98,7 +98,7 @@ def _try(
             def tell(_what: str, part: float, done: int = index) -> None:
                 show(done + part)
 
-            outcomes[name] = try_out(context, name, day=day, sample=sample, settings=settings, tell=tell)
+            outcomes[name] = try_out(workspace, name, day=day, sample=sample, settings=settings, tell=tell)
     if as_json:
         print_json(outcomes)
     else:
@@ -119,27 +119,27 @@ def list_runs(
     """List the newest training runs."""
     if command.invoked_subcommand is not None:
         return
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=False)
+    workspace = open_workspace(needs_project=False)
     if as_json:
-        print_json(_newest(context, model))
+        print_json(_newest(workspace, model))
     elif watch:
-        _watch(context, model)
+        _watch(workspace, model)
     else:
-        _print_runs(_newest(context, model))
+        _print_runs(_newest(workspace, model))
 
 
-def _newest(context: Context, model: str | None) -> Sequence[Run]:
-    return context.registry.runs(model=model, limit=NEWEST).items
+def _newest(workspace: Workspace, model: str | None) -> Sequence[Run]:
+    return workspace.registry.runs(model=model, limit=NEWEST).items
 
 
-def _watch(context: Context, model: str | None) -> None:
+def _watch(workspace: Workspace, model: str | None) -> None:
     from rich.console import Console
 
     shown = ""
     while True:
-        found = _newest(context, model)
+        found = _newest(workspace, model)
         states = " ".join(f"{run.id}:{run.sequence}" for run in found)
         if states != shown:
             Console().clear()
@@ -161,9 +161,9 @@ def _print_runs(found: Iterable[Run]) -> None:
 @runs.command("show")
 def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     """Show what is known of a run."""
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    run = open_context(needs_project=False).registry.run(run_id)
+    run = open_workspace(needs_project=False).registry.run(run_id)
     if as_json:
         print_json(run)
         return
@@ -190,14 +190,14 @@ def print_log(
     as_json: AsJson = False,
 ) -> None:
     """Print what a run's job has printed."""
-    from modelyard.cli.context import open_context
     from modelyard.training.logs import read_log
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=False)
+    workspace = open_workspace(needs_project=False)
     printed = b""
     while True:
-        run = context.registry.run(run_id)
-        log = read_log(run, context.registry, context.launcher)
+        run = workspace.registry.run(run_id)
+        log = read_log(run, workspace.registry, workspace.launcher)
         if as_json:
             print_json({"run": run_id, "log": log.decode(errors="replace")})
             return
@@ -212,9 +212,9 @@ def print_log(
 @runs.command("cancel")
 def cancel_run(run_id: RunId, as_json: AsJson = False) -> None:
     """Ask for a run to end; whoever reconciles the runs ends it."""
-    from modelyard.cli.context import open_context
+    from modelyard.workspace import open_workspace
 
-    run = open_context(needs_project=False).registry.cancel_run(run_id)
+    run = open_workspace(needs_project=False).registry.cancel_run(run_id)
     if as_json:
         print_json(run)
     elif run.cancel_requested and not run.state.terminal:
@@ -226,14 +226,14 @@ def cancel_run(run_id: RunId, as_json: AsJson = False) -> None:
 @runs.command("reconcile")
 def reconcile(as_json: AsJson = False) -> None:
     """Run what is queued, on this machine, until nothing is left."""
-    from modelyard.cli.context import open_context
-    from modelyard.cli.held import every
     from modelyard.cli.waiting import fail_with_runs, print_runs, wait_for
+    from modelyard.registry.pages import every
+    from modelyard.workspace import open_workspace
 
-    context = open_context(needs_project=False)
+    workspace = open_workspace(needs_project=False)
     ended: list[Run] = []
-    while waiting := [run.id for run in every(lambda page: context.registry.open_runs(page=page))]:
-        ended += wait_for(context, waiting)
+    while waiting := [run.id for run in every(lambda page: workspace.registry.open_runs(page=page))]:
+        ended += wait_for(workspace, waiting)
     if as_json:
         print_json(ended)
     elif ended:

@@ -11,18 +11,18 @@ from modelyard.cli.output import note, print_table, progress
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from modelyard.cli.context import Context
     from modelyard.registry.records import Estimate, Run
+    from modelyard.workspace import Workspace
 
 EXIT_FAILED = 1
 EXIT_PERMANENT = 65
 
 
-def wait_for(context: Context, ids: Collection[str]) -> list[Run]:
+def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
     """Drive the reconcile loop until some runs have ended.
 
     Args:
-        context: The project and its back-ends.
+        workspace: The project and its back-ends.
         ids: The runs.
 
     Returns:
@@ -30,7 +30,7 @@ def wait_for(context: Context, ids: Collection[str]) -> list[Run]:
     """
     from modelyard.training.reconcile import Reconciler
 
-    reconciler = Reconciler(context.registry, context.launcher, context.datasets, context.settings)
+    reconciler = Reconciler(workspace.registry, workspace.launcher, workspace.datasets, workspace.settings)
     ended = 0
     with progress("runs", len(ids)) as advance:
 

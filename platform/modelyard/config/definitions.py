@@ -59,6 +59,20 @@ class FeatureSetDefinition(Settings):
         refs = {name: ref.digest for name, ref in self.refs.items()}
         return digest({"document": document, "query": self.query, "sources": sources, "refs": refs})
 
+    def located_as(self, newest: FeatureSetDefinition) -> FeatureSetDefinition:
+        """This definition, its sources read from where another version of it reads them.
+
+        A source is another one's where it means the same: its path, owner, description and expectations may differ.
+        """
+        sources = {
+            name: other if (other := newest.sources.get(name)) and _meaning_of(other) == _meaning_of(source) else source
+            for name, source in self.sources.items()
+        }
+        refs = {
+            name: ref.located_as(newest.refs[name]) if name in newest.refs else ref for name, ref in self.refs.items()
+        }
+        return self.model_copy(update={"sources": sources, "refs": refs})
+
 
 class ModelDefinition(Settings):
     """A model with its pipeline resolved, its sources and its feature sets."""

@@ -1,8 +1,9 @@
 """What a change means: a project's definitions beside what the registry holds of them. Nothing is asked, nothing done.
 
 A field of a model is one of three. Training: a new run. Deployment: a new revision, and no run. Prose: a new
-revision. A changed feature set gets a new version; the models that use it are listed as outdated, and trained when
-they are selected. A document that is gone archives what it made, unless the plan was narrowed.
+revision. A feature set whose values change gets a new version; the models that use it are listed as outdated, and
+trained when they are selected. Where only its upkeep changes (owner, description, expectations, where its sources
+lie), its version stays. A document that is gone archives what it made, unless the plan was narrowed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from modelyard.canonical import digest
 from modelyard.config.definitions import ModelDefinition
 from modelyard.config.differences import differences
-from modelyard.config.plan_values import Action, Change, Held, HeldFeatureSet, HeldModel, Key, Plan
+from modelyard.config.plan_values import UPKEEP, VALUES, Action, Change, Held, HeldFeatureSet, HeldModel, Key, Plan
 from modelyard.config.substitution import refuse_unset, unset_variables
 from modelyard.errors import Conflict
 
@@ -118,9 +119,8 @@ def _feature_set_change(definition: FeatureSetDefinition, record: HeldFeatureSet
     fields = tuple(differences(record.definition, definition.content()))
     if record.archived:
         return Change("FeatureSet", definition.name, Action.RESTORE, record.number, fields=fields)
-    if record.digest == definition.digest:
-        return None
-    return Change("FeatureSet", definition.name, Action.UPDATE, record.number, fields=fields)
+    parts = (UPKEEP if record.digest == definition.digest else VALUES,)
+    return Change("FeatureSet", definition.name, Action.UPDATE, record.number, parts, fields=fields) if fields else None
 
 
 # Models ------------------------------------------------------------------------------------------------------------

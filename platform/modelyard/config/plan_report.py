@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.config.plan_values import Action
+from modelyard.config.plan_values import UPKEEP, Action
 from modelyard.config.problems import counted
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def meaning(change: Change) -> str:
         return {
             Action.CREATE: "new, version 1",
             Action.RESTORE: "in use again",
-            Action.UPDATE: f"version {change.held + 1} follows {change.held}",
+            Action.UPDATE: f"version {change.held} stays, its values are the same"
+            if UPKEEP in change.parts
+            else f"version {change.held + 1} follows {change.held}",
         }[change.action]
     if change.action is Action.CREATE:
         return "new, will be trained"

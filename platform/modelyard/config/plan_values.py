@@ -15,6 +15,10 @@ Key = tuple[str, str]
 """A document's kind and name."""
 
 
+VALUES, UPKEEP = "values", "upkeep"
+"""The parts of a feature set: what decides its values, and what does not."""
+
+
 @dataclass(frozen=True)
 class HeldModel:
     """A model as the registry holds it."""
@@ -55,7 +59,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     """It was archived, and its document is here again."""
     UPDATE = "update"
-    """A model's next revision, or a feature set's next version."""
+    """A model's next revision; a feature set's next version, or its present one described anew."""
     ARCHIVE = "archive"
 
 
@@ -69,7 +73,7 @@ class Change:
     held: int = 0
     """The revision, or the version's number, that the registry holds; 0 for none."""
     parts: tuple[str, ...] = ()
-    """Which parts of a model differ: training, deployment, prose."""
+    """Which parts differ: of a model training, deployment, prose; of a feature set `VALUES` or else `UPKEEP`."""
     run: bool = False
     """Whether a model is trained."""
     fields: tuple[FieldChange, ...] = ()

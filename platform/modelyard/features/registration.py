@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.errors import NotFound
+from pydantic import ValidationError
+
+from modelyard.canonical import canonical_json
+from modelyard.config.definitions import FeatureSetDefinition
+from modelyard.errors import IntegrityError, NotFound
 from modelyard.features.compile import compile_set, ordered
 from modelyard.features.lineage import lineage_of
 from modelyard.registry.records import FeatureSetPin
@@ -12,7 +16,7 @@ from modelyard.registry.records import FeatureSetPin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from modelyard.config.definitions import FeatureSetDefinition
+    from modelyard.registry.records import FeatureSetVersion
     from modelyard.registry.registry import Registry
 
 
@@ -35,6 +39,25 @@ def register_feature_sets(
         version = registry.register_feature_set(definition.content(), project=project, lineage=lineage)
         pins[version.name] = FeatureSetPin(name=version.name, version=version.number, digest=version.digest)
     return pins
+
+
+def registered_definition(registry: Registry, name: str, number: int) -> FeatureSetDefinition:
+    """The definition of a registered version; its sources lie where the newest version's lie.
+
+    Raises:
+        NotFound: There is no such version.
+        IntegrityError: Its record holds no definition that can be read.
+    """
+    version, newest = registry.feature_set(name, number), registry.feature_set(name)
+    return _read(version).located_as(_read(newest))
+
+
+def _read(version: FeatureSetVersion) -> FeatureSetDefinition:
+    try:
+        return FeatureSetDefinition.model_validate_json(canonical_json(version.definition))
+    except ValidationError as error:
+        reason = f"version {version.number} of feature set `{version.name}` holds no readable definition: {error}"
+        raise IntegrityError(reason) from error
 
 
 def find_pins(definitions: Iterable[FeatureSetDefinition], registry: Registry) -> dict[str, FeatureSetPin]:

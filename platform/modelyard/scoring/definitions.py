@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from modelyard.canonical import canonical_json
-from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
+from modelyard.config.definitions import ModelDefinition
 from modelyard.errors import IntegrityError, NotFound
+from modelyard.features.registration import registered_definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ def scored_definition(registry: Registry, record: ModelRecord, version: ModelVer
     """
     trained = trained_definition(registry, version)
     current = current_definition(record)
-    sets = {pin.name: pinned_definition(registry, current, pin.name, pin.version) for pin in version.pins.feature_sets}
+    sets = {pin.name: registered_definition(registry, pin.name, pin.version) for pin in version.pins.feature_sets}
     changes = {"scoring": current.document.scoring, "timezone": current.document.timezone}
     return trained.model_copy(
         update={
@@ -65,18 +66,6 @@ def current_definition(record: ModelRecord) -> ModelDefinition:
         IntegrityError: The record holds none.
     """
     return _read(record.definition, f"model `{record.name}`")
-
-
-def pinned_definition(registry: Registry, current: ModelDefinition, name: str, number: int) -> FeatureSetDefinition:
-    """The definition of a version of a feature set; its sources lie where they lie today."""
-    version = registry.feature_set(name, number)
-    try:
-        pinned = FeatureSetDefinition.model_validate_json(canonical_json(version.definition))
-    except ValidationError as error:
-        reason = f"version {number} of feature set `{name}` holds no definition that can be read: {error}"
-        raise IntegrityError(reason) from error
-    today = current.feature_sets.get(name)
-    return today if today is not None and today.digest == pinned.digest else pinned
 
 
 def _read(content: Mapping[str, object], place: str) -> ModelDefinition:
