@@ -13,16 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from modelyard.asgi.problem import MEDIA_TYPE, problem_body, status_name
-from modelyard.errors import (
-    Conflict,
-    IntegrityError,
-    InvalidData,
-    ModelyardError,
-    NotFound,
-    StorageFull,
-    Unavailable,
-    UsageError,
-)
+from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, StorageFull, Unavailable
+from modelyard.registry.artifacts import WrongBytes
 from modelyard.registry.contents import RefusedContent
 from modelyard.registry.problems import problem_name
 
@@ -32,15 +24,15 @@ if TYPE_CHECKING:
 STATUSES: dict[type[ModelyardError], HTTPStatus] = {
     RefusedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidData: HTTPStatus.UNPROCESSABLE_ENTITY,
-    IntegrityError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    WrongBytes: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    UsageError: HTTPStatus.BAD_REQUEST,
     ModelyardError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-"""A narrower class stands before a wider one."""
+"""A narrower class stands before a wider one. What is of none of these is the service's own fault: a store that is
+damaged, or newer than this code; no client can mend it, and whoever watches the service has to know."""
 
 RETRY_AFTER = "1"
 """Seconds after which a client may try again: what makes the registry busy passes in less."""

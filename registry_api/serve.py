@@ -57,9 +57,13 @@ def serve(
         tell: Is told the service's address once it listens.
 
     Raises:
-        UsageError: The address could be reached from another machine, or is taken.
+        UsageError: The address could be reached from another machine, or is taken; or the store is newer than this
+            code.
+        IntegrityError: The store is damaged.
+        Unavailable: The store does not answer.
     """
     server = make_server(registry, host, port)
+    registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         if tell is not None:
             tell(address_of(listener, host))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from modelyard.errors import ModelyardError, Unavailable
 from registry_api.openapi import answers, failures
 from registry_api.requests import Served
 
@@ -18,7 +19,10 @@ async def health() -> dict[str, str]:
 @router.get("/ready", responses=answers({"status": "ready"}))
 def ready(registry: Served) -> dict[str, str]:
     """The stores answer too."""
-    registry.ping()
+    try:
+        registry.ping()
+    except ModelyardError as error:
+        raise Unavailable(error.reason, error.hint) from error
     return {"status": "ready"}
 
 

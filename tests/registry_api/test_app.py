@@ -7,9 +7,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,7 +22,8 @@ from modelyard.asgi.guard import is_loopback
 from modelyard.errors import Unavailable, UsageError
 from registry_api.app import create_app
 from registry_api.limits import BodyLimits, largest_body
-from registry_api.serve import make_server
+from registry_api.serve import make_server, serve
+from tests.registry.conftest import serving
 from tests.registry.making import apply, open_local
 
 if TYPE_CHECKING:
@@ -121,6 +124,31 @@ def test_a_service_is_ready_while_its_store_answers(
     answer = client.get("/ready")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert client.get("/health").status_code == 200
+
+
+def test_a_store_that_cannot_be_read_is_the_service_s_own_fault(tmp_path: Path) -> None:
+    registry = open_local(tmp_path)
+    apply(registry)
+    with serving(registry) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
+        assert client.get("/ready").status_code == 200
+        with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
+            database.execute("UPDATE model SET body = '{}'")
+            database.commit()
+        answer = client.get("/v1/models/ke")
+        assert (answer.status_code, answer.json()["type"]) == (500, "urn:modelyard:problem:integrity")
+        assert "backup" in answer.json()["hint"]
+        with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
+            database.execute("DROP TABLE model_head")
+        answer = client.get("/ready")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:modelyard:problem:unavailable")
+
+
+def test_a_store_of_a_newer_version_is_not_served(tmp_path: Path) -> None:
+    apply(open_local(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(UsageError, match="schema 99"):
+        serve(open_local(tmp_path), port=0, tell=lambda url: pytest.fail(f"it listens at {url}"))
 
 
 def test_requests_are_counted_by_route_and_status(client: httpx.Client) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from modelyard.errors import IntegrityError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 VERSIONS = "models"
 RUNS = "runs"
 DOCUMENTS = "documents"
+
+
+class WrongBytes(IntegrityError):
+    """What a creator sent is not what it claimed: it can send the right bytes, where damage in the store stays."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class ArtifactStore(Protocol):
             expected: What the bytes must be.
 
         Raises:
-            IntegrityError: The bytes are not the expected ones.
+            WrongBytes: The bytes are not the expected ones.
             StorageFull: There is no room.
         """
 
@@ -68,7 +74,7 @@ class ArtifactStore(Protocol):
         """Make sure that every file of a version is there, whole, and stays through a loss of power.
 
         Raises:
-            IntegrityError: A file is missing, or its bytes differ.
+            WrongBytes: A file is missing, or its bytes differ.
         """
 
     def open(self, key: str) -> BinaryIO:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.errors import IntegrityError, InvalidData, NotFound
-from modelyard.registry.artifacts import StoredFile
+from modelyard.errors import InvalidData, NotFound
+from modelyard.registry.artifacts import StoredFile, WrongBytes
 from modelyard.registry.files import CHUNK, io_errors, sync_folder, writing_whole
 from modelyard.registry.records import UploadTarget
 
@@ -162,7 +162,7 @@ def _seal_file(path: Path, artifact: Artifact) -> None:
             os.fchmod(file.fileno(), 0o444)  # against accidents; who reads it checks it anyway
     except NotFound as error:
         msg = f"`{artifact.path}` was not uploaded"
-        raise IntegrityError(msg, "upload it to its target, then complete again") from error
+        raise WrongBytes(msg, "upload it to its target, then complete again") from error
     _compare(artifact, size, digest)
 
 
@@ -171,12 +171,12 @@ def _compare(artifact: Artifact, size: int, digest: str) -> None:
         raise _wrong_size(artifact, str(size))
     if digest != artifact.sha256:
         msg = f"`{artifact.path}` has the SHA-256 {digest}, and {artifact.sha256} was claimed"
-        raise IntegrityError(msg, "upload the file that was claimed")
+        raise WrongBytes(msg, "upload the file that was claimed")
 
 
-def _wrong_size(artifact: Artifact, size: str) -> IntegrityError:
+def _wrong_size(artifact: Artifact, size: str) -> WrongBytes:
     msg = f"`{artifact.path}` has {size} bytes, and {artifact.size} were claimed"
-    return IntegrityError(msg, "upload the file that was claimed, whole")
+    return WrongBytes(msg, "upload the file that was claimed, whole")
 
 
 def _chunks(path: Path, start: int, end: int) -> Iterator[bytes]:
