@@ -74,13 +74,21 @@ async def _known(_: Request, error: ModelyardError) -> Response:
     return problem(problem_name(error), status, error.reason, error.hint, headers)
 
 
-async def _malformed(_: Request, error: RequestValidationError) -> Response:
+async def _malformed(request: Request, error: RequestValidationError) -> Response:
     mistakes = error.errors()
     said = [f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in mistakes[:_MOST_MISTAKES]]
     if len(mistakes) > len(said):
         said.append(f"and {len(mistakes) - len(said)} more")
     detail = "; ".join(said)
-    return problem("invalid-data", HTTPStatus.UNPROCESSABLE_ENTITY, detail, "/docs describes every request")
+    if ("body",) in {mistake["loc"] for mistake in mistakes} and not _says_json(request):
+        hint = "send the body as `content-type: application/json`"
+    else:
+        hint = "/docs describes every request"
+    return problem("invalid-data", HTTPStatus.UNPROCESSABLE_ENTITY, detail, hint)
+
+
+def _says_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 async def _plain(_: Request, error: HTTPException) -> Response:

@@ -20,14 +20,14 @@ class Message(BaseModel):
 class ByFeatures(Message):
     """Rows to score, with their features."""
 
-    features: list[dict[str, Value]] = Field(examples=[[{"in_30d": 1520.5, "txn_count_7d": 4, "device_os": None}]])
+    features: list[dict[str, Value]] = Field(examples=[[{"in_30d": 1520.5, "txn_count_7d": 4, "os": None}]])
     """A value for every feature of the model, in each row; null where it is not known."""
 
 
 class ByEntities(Message):
     """Entities to score, whose features are looked up in the newest published partitions."""
 
-    entities: list[dict[str, KeyValue]] = Field(examples=[[{"borrower_id": "KE-000017"}]])
+    entities: list[dict[str, KeyValue]] = Field(examples=[[{"borrower_id": "ke-0000017"}]])
     """The entity's columns, in each row."""
 
 

@@ -1,5 +1,6 @@
 """The bytes of versions, streamed both ways."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
@@ -9,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from modelyard.registry.files import CHUNK
 from modelyard.registry.transfer import artifact_part
+from registry_api.errors import problem
 from registry_api.openapi import failures
 from registry_api.ranges import Unsatisfiable, read_range
 from registry_api.requests import ModelName, Number, Served
@@ -84,8 +86,9 @@ def download_artifact(  # noqa: PLR0913, PLR0917 - one for each header that a do
         return Response(status_code=304, headers=headers)
     try:
         part = read_range(range_, artifact.size) if if_range in (None, tag) else None
-    except Unsatisfiable:
-        return Response(status_code=416, headers={"Content-Range": f"bytes */{artifact.size}"})
+    except Unsatisfiable as error:
+        size = {"Content-Range": f"bytes */{artifact.size}"}
+        return problem("range-not-satisfiable", HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, error.reason, headers=size)
     if part is not None:
         start, end = part
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{artifact.size}"

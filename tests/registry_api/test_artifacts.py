@@ -67,6 +67,8 @@ def test_a_part_of_a_file_comes_as_a_part(client: httpx.Client) -> None:
         assert answer.headers["content-range"] == f"bytes {start}-{start + len(part) - 1}/{len(BODY)}"
     answer = client.get(FILE, headers={"Range": "bytes=99-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(BODY)}")
+    assert answer.json()["type"] == "urn:modelyard:problem:range-not-satisfiable"
+    assert answer.json()["detail"] == f"the file has {len(BODY)} bytes, and none of them is in `bytes=99-`"
     assert client.get(FILE, headers={"Range": "bytes=0-1", "If-Range": TAG}).status_code == 206
     assert client.get(FILE, headers={"Range": "bytes=0-1", "If-Range": '"old"'}).status_code == 200
 

@@ -188,6 +188,7 @@ def test_a_body_has_an_end(client: httpx.Client) -> None:
     answer = client.put("/v1/models/ke", content=huge, headers=headers)
     check(answer)
     assert answer.status_code == 413
+    assert answer.json()["type"] == "urn:modelyard:problem:too-large"
 
     def chunks() -> Iterator[bytes]:
         for start in range(0, len(huge), 1 << 20):
@@ -246,3 +247,12 @@ async def test_what_should_not_have_happened_says_nothing_of_the_inside(
     assert status == 500
     assert b"secret" not in body
     assert json.loads(body)["type"] == "urn:modelyard:problem:internal"
+
+
+def test_a_body_that_does_not_say_that_it_is_json_is_told_how(client: httpx.Client) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.post("/v1/models/ke/promotions", content=b'{"version": 1}', headers=form)
+    check(answer)
+    assert (answer.status_code, answer.json()["hint"]) == (422, "send the body as `content-type: application/json`")
+    answer = client.post("/v1/models/ke/promotions", content=b"[]", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["hint"]) == (422, "/docs describes every request")

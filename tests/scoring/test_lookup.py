@@ -107,7 +107,7 @@ def test_a_set_without_a_partition_is_an_error_that_says_what_to_do(datasets: Fi
         loaded(datasets, NOON, history).get(history, NOON)
     assert str(caught.value) == (
         "no partition of features/history/3 is younger than its ttl of 2d: there is none\n"
-        "  hint: modelyard features materialise history --version 3"
+        "  hint: modelyard features materialise history --version 3 --as-of 2026-07-01"
     )
 
 

@@ -103,7 +103,7 @@ def test_entities_are_scored_by_what_was_published_last(
     stale = client.post(SCORE, json={"entities": asked})
     assert (stale.status_code, stale.headers["retry-after"]) == (503, "1")
     assert "the last one is of 2026-07-01T00:00:00+00:00" in stale.json()["detail"]
-    assert stale.json()["hint"] == "modelyard features materialise history --version 1"
+    assert stale.json()["hint"] == "modelyard features materialise history --version 1 --as-of 2026-07-03"
 
 
 @pytest.mark.usefixtures("loans_live")
@@ -139,6 +139,7 @@ def test_bodies_of_the_wrong_kind_or_size_are_refused(client: TestClient, servic
         SCORE, content=(b" " * (1 << 15) for _ in range(4)), headers={"content-type": "application/json"}
     )
     assert [answer.status_code for answer in (plain, large, pieces)] == [415, 413, 413]
+    assert large.json()["type"] == "urn:modelyard:problem:too-large"
     assert large.json()["detail"] == "the body is larger than 65,536 bytes; send the rows in several requests"
     assert all(answer.headers["content-type"] == "application/problem+json" for answer in (plain, large, pieces))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from http import HTTPStatus
+from http import HTTPStatus
+from typing import Any
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:modelyard:problem:"
+
+_NAMES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large"}
+"""Statuses that versions of Python name differently; what callers compare must not depend on that."""
 
 
 def problem_body(name: str, status: HTTPStatus, detail: str, hint: str = "", **more: Any) -> bytes:
@@ -29,4 +30,4 @@ def problem_body(name: str, status: HTTPStatus, detail: str, hint: str = "", **m
 
 def status_name(status: HTTPStatus) -> str:
     """The kind of a problem that HTTP itself has a name for."""
-    return status.name.lower().replace("_", "-")
+    return _NAMES.get(status) or status.name.lower().replace("_", "-")

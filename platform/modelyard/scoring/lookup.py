@@ -96,7 +96,9 @@ class Partitions:
         newest = f"the last one is of {loaded.as_of.isoformat()}" if loaded else "there is none"
         newest = self._problems.get(pinned.dataset, newest)
         reason = f"no partition of {pinned.dataset} is younger than its ttl of {ttl}: {newest}"
-        raise Unavailable(reason, f"modelyard features materialise {name} --version {pinned.version}")
+        grid = Grid(pinned.definition.document.every, pinned.definition.timezone)
+        day = grid.day(grid.at_or_before(now))
+        raise Unavailable(reason, f"modelyard features materialise {name} --version {pinned.version} --as-of {day}")
 
     def _newest(self, pinned: PinnedSet, now: datetime) -> LoadedPartition | None:
         """The newest published partition that began; what is loaded already is not read again."""
