@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -72,6 +73,14 @@ def test_instants_have_an_end(registry: Registry) -> None:
             registry.live("ke", instant)
     assert live(registry, datetime.max.replace(tzinfo=UTC)) is None
     assert live(registry, datetime.min.replace(tzinfo=UTC)) is None
+
+
+def test_a_start_can_be_told_in_every_timezone(registry: Registry) -> None:
+    for instant in (datetime(9999, 12, 31, 23, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)):
+        with pytest.raises(InvalidData, match="beyond the years"):
+            registry.promote("ke", 1, live_from=instant)
+    fact = registry.promote("ke", 1, live_from=datetime(9998, 12, 31, 23, tzinfo=UTC))
+    assert fact.live_from.astimezone(ZoneInfo("Africa/Nairobi")).year == 9999
 
 
 def test_promotions_follow_each_other(registry: Registry, clock: Clock) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections import Counter
+from contextlib import closing
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +28,7 @@ from modelyard.registry.records import RunState
 from modelyard.registry.transfer import register_version, upload_artifacts
 from tests.registry.making import (
     BODY,
+    NOON,
     apply,
     claim_of,
     definition,
@@ -193,6 +198,41 @@ def test_something_else_at_the_address_is_told(service: Service) -> None:
     for address in ("http://", "http://[", "ftp://127.0.0.1"):
         with pytest.raises((UsageError, Unavailable)):
             HttpRegistry(address, deadline=0.1).model("ke")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (200, b"<html>", "no registry that this Modelyard understands"),
+        (200, b"{}", "no registry that this Modelyard understands"),
+        (200, b'{"items": [{"name": "ke", "later": 1}]}', "no registry that this Modelyard understands"),
+        (302, b"", "302 Found"),
+        (401, b"", "401 Unauthorized"),
+    ],
+)
+def test_what_is_no_registry_is_told(status: int, body: bytes, told: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        """Something else that speaks HTTP."""
+
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with closing(HttpRegistry(f"http://127.0.0.1:{server.server_port}")) as registry:
+            for call in (registry.models, registry.changes, partial(registry.live, "ke", NOON)):
+                with pytest.raises(ModelyardError, match=told):
+                    call()
+        server.shutdown()
+        thread.join()
 
 
 def test_a_claim_that_was_lost_with_the_power_is_noticed(tmp_path: Path) -> None:

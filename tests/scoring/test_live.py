@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import IntegrityError, NotFound, Unavailable
+from modelyard.registry.backup import back_up, restore
+from modelyard.registry.home import RegistryHome
 from modelyard.scoring.live import MOST_DOUBLINGS, PREPARED_BEFORE, LiveModels
 from tests.scoring.versions import apply, plain_definition, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import Event
@@ -42,14 +45,14 @@ class Interrupted:
     """A registry that can't be reached while `down`."""
 
     def __init__(self, registry: LocalRegistry) -> None:
-        self._registry = registry
+        self.registry = registry
         self.down = False
 
     def __getattr__(self, name: str) -> object:
         if self.down:
             reason = "the registry does not answer"
             raise Unavailable(reason)
-        return getattr(self._registry, name)
+        return getattr(self.registry, name)
 
 
 class Counting(Interrupted):
@@ -61,10 +64,10 @@ class Counting(Interrupted):
 
     def promotions(self, model: str) -> object:
         self.read.append(model)
-        return self._registry.promotions(model)
+        return self.registry.promotions(model)
 
     def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
-        return self._registry.changes(after=after, limit=min(limit, 2))  # several pages, even of few events
+        return self.registry.changes(after=after, limit=min(limit, 2))  # several pages, even of few events
 
 
 @pytest.fixture
@@ -211,6 +214,33 @@ def test_only_models_that_changed_are_read_again(registry: LocalRegistry, loader
     live.refresh(clock())
     assert counting.read == [*names, "ke"]
     assert loader.loads == [("gh", 1), ("ke", 1), ("ug", 1), ("ke", 2)]
+
+
+def test_a_registry_that_was_restored_from_a_backup_is_read_anew(
+    registry: LocalRegistry, loader: Loader, clock: Clock, tmp_path: Path
+) -> None:
+    name, gone = model(registry), "gone"
+    registry.promote(name, version(registry, name, "first"), live_from=clock())
+    back_up(tmp_path, tmp_path / "backup")
+    model(registry, gone)
+    for says in ("lost", "lost as well"):
+        for lost in (name, gone):
+            registry.promote(lost, version(registry, lost, says), live_from=clock.advance(MINUTE))
+    reached = Interrupted(registry)
+    live: LiveModels[str] = LiveModels(reached, loader)  # type: ignore[arg-type]  # it passes every call on
+    live.refresh(clock())
+    assert (live.get(name), live.get(gone)) == ("lost as well", "lost as well")
+
+    restore(tmp_path / "backup", tmp_path / "home")
+    restored = RegistryHome(tmp_path / "home").registry("tests")
+    reached.registry = loader.registry = restored
+    for says in ("second", "third", "fourth", "fifth"):  # until its changes have come as far as those that were lost
+        restored.promote(name, version(restored, name, says))
+        live.refresh(clock())
+        assert live.get(name) == "first"
+    with pytest.raises(NotFound):
+        live.get(gone)
+    assert [(slot.live, slot.served) for slot in live.slots()] == [(1, 1)]
 
 
 def test_many_models_are_listed_to_the_last_page(registry: LocalRegistry, live: LiveModels[str], clock: Clock) -> None:

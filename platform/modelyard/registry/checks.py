@@ -35,6 +35,7 @@ _PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _RUN_ID = re.compile(RUN_ID)
 _SUBJECT = re.compile(SUBJECT)
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_YEARS = range(2, 9999)  # an instant of Python's first or last year has no local day in some timezones
 _SHOWN = 80  # characters of a bad value that an error repeats
 
 
@@ -153,6 +154,18 @@ def check_instant(instant: datetime, what: str) -> datetime:
     except OverflowError as error:
         msg = f"{what} {instant.isoformat()} is beyond the years 1 to 9999"
         raise InvalidData(msg) from error
+
+
+def check_kept_instant(instant: datetime, what: str) -> datetime:
+    """An instant in UTC that others will be told in their own timezone.
+
+    Raises:
+        InvalidData: It has no timezone, or lies beyond the years that can be told in every one.
+    """
+    if instant.year not in _YEARS:
+        msg = f"{what} {instant.isoformat()} is beyond the years {_YEARS[0]} to {_YEARS[-1]}"
+        raise InvalidData(msg)
+    return check_instant(instant, what)
 
 
 def check_metrics(metrics: Mapping[str, Estimate]) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import urljoin
 from uuid import uuid4
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from modelyard.errors import InvalidData, Unavailable
+from modelyard.errors import InvalidData, Unavailable, UsageError
 from modelyard.registry.checks import check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
 from modelyard.registry.files import CHUNK
@@ -31,14 +31,16 @@ from modelyard.registry.transfer import artifact_part, save_artifact
 from modelyard.registry.transport import DEADLINE, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from modelyard.registry.records import VersionClaim
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 
+_PERHAPS_VERSION: TypeAdapter[ModelVersion | None] = TypeAdapter(ModelVersion | None)
 _PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
 
@@ -59,11 +61,22 @@ class HttpRegistry:
         self._transport.close()
 
     def _get(self, kind: type[R], path: str, **params: Any) -> R:
-        return kind.model_validate_json(self._transport.call("GET", path, params=params))
+        return self._read(kind.model_validate_json, self._transport.call("GET", path, params=params))
 
     def _send(self, kind: type[R], method: str, path: str, body: Record | None = None, *, patient: bool = False) -> R:
         content = None if body is None else _json(body)
-        return kind.model_validate_json(self._transport.call(method, path, json=content, patient=patient))
+        return self._read(kind.model_validate_json, self._transport.call(method, path, json=content, patient=patient))
+
+    def _read(self, validate: Callable[[bytes], T], answer: bytes) -> T:
+        try:
+            return validate(answer)
+        except ValidationError as error:
+            msg = (
+                f"what answers at {self._transport.url} is no registry that this Modelyard understands: {_first(error)}"
+            )
+            raise UsageError(
+                msg, "look at MODELYARD_REGISTRY; where it is a registry, use the same version here"
+            ) from error
 
     # Models ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +123,7 @@ class HttpRegistry:
 
     def find_version(self, model: str, request: str) -> ModelVersion | None:
         found = self._transport.call("GET", f"{_model(model)}/made-for", params={"request": request})
-        return TypeAdapter(ModelVersion | None).validate_json(found)
+        return self._read(_PERHAPS_VERSION.validate_json, found)
 
     def read_artifact(
         self, model: str, number: int, path: str, *, start: int = 0, end: int | None = None
@@ -151,10 +164,10 @@ class HttpRegistry:
     def live(self, model: str, at: datetime) -> ModelVersion | None:
         instant = check_instant(at, "the instant").isoformat()
         found = self._transport.call("GET", f"{_model(model)}/live", params={"at": instant})
-        return TypeAdapter(ModelVersion | None).validate_json(found)
+        return self._read(_PERHAPS_VERSION.validate_json, found)
 
     def promotions(self, model: str) -> Sequence[Promotion]:
-        return _PROMOTIONS.validate_json(self._transport.call("GET", f"{_model(model)}/promotions"))
+        return self._read(_PROMOTIONS.validate_json, self._transport.call("GET", f"{_model(model)}/promotions"))
 
     # Feature sets ----------------------------------------------------------------------------------------------
 
@@ -216,9 +229,8 @@ class HttpRegistry:
         return self._get(Page[Event], f"/v1/history/{check_subject(subject)}", page=page, limit=limit)
 
     def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
-        return _EVENTS.validate_json(
-            self._transport.call("GET", "/v1/changes", params={"after": after, "limit": limit})
-        )
+        answer = self._transport.call("GET", "/v1/changes", params={"after": after, "limit": limit})
+        return self._read(_EVENTS.validate_json, answer)
 
 
 def _json(body: Record) -> str:
@@ -229,6 +241,11 @@ def _json(body: Record) -> str:
         msg = f"the request is no plain JSON: {error}"
         raise InvalidData(msg, "leave out broken Unicode, and nest less deep") from error
     return plain_json(content).decode()
+
+
+def _first(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, problem["loc"])), problem["msg"])))
 
 
 def _model(name: str) -> str:

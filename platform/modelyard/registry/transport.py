@@ -34,7 +34,7 @@ _PATIENT = httpx.Timeout(10, read=900, write=60)  # for calls in which the servi
 _PASSING = (429, 502, 503, 504)
 _LONGEST_PAUSE = 2.0
 _BY_STATUS: dict[int, type[ModelyardError]] = {404: NotFound, 409: Conflict}
-_CLIENT_ERROR, _SERVER_ERROR = 400, 500
+_SERVER_ERROR = 500
 
 
 class Passing(Unavailable):
@@ -182,7 +182,7 @@ def _unanswered(url: str, error: httpx.TransportError) -> Passing:
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
-    if answer.status_code < _CLIENT_ERROR:
+    if answer.is_success:  # a redirection is none: settings alone say where the registry is
         return answer
     error = _error_of(answer)
     if answer.status_code in _PASSING:

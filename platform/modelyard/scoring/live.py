@@ -19,10 +19,10 @@ from modelyard.registry.live import effective, live_at
 from modelyard.registry.pages import every
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from modelyard.registry.records import Promotion
+    from modelyard.registry.records import Event, Promotion
     from modelyard.registry.registry import Registry
 
 T = TypeVar("T")
@@ -74,7 +74,8 @@ class LiveModels(Generic[T]):
         self._facts: dict[str, Sequence[Promotion]] = {}
         self._slots: Mapping[str, Slot[T]] = {}
         self._prepared: dict[str, tuple[int, T | None]] = {}
-        self._cursor: int | None = None
+        self._answered = False
+        self._last: Event | None = None
 
     def get(self, model: str) -> T:
         """What answers for a model.
@@ -109,7 +110,7 @@ class LiveModels(Generic[T]):
     def ready(self) -> bool:
         """Whether the registry has answered once, and every model with a live version has one that answers."""
         slots = self._slots.values()
-        return self._cursor is not None and all(slot.live is None or slot.loaded is not None for slot in slots)
+        return self._answered and all(slot.live is None or slot.loaded is not None for slot in slots)
 
     def refresh(self, now: datetime) -> None:
         """Do what the clock and the registry ask for. To be called by one thread.
@@ -128,22 +129,36 @@ class LiveModels(Generic[T]):
             self._prepare(model, now)
 
     def _read_facts(self) -> None:
-        cursor, changed = self._changes()
-        if self._cursor is None:
+        known = self._last if self._is_same_registry() else None
+        last, changed = self._changes(known)
+        if known is None:
             changed = {record.name for record in every(lambda page: self._registry.models(page=page))}
-        for model in sorted(changed):
-            self._facts[model] = effective(self._registry.promotions(model))
+        read = {model: effective(self._registry.promotions(model)) for model in sorted(changed)}
         # Only now: whoever fails above asks for the same changes again.
-        self._cursor = cursor
+        if known is None:
+            self._begin_anew(read)
+        self._facts = {**self._facts, **read}
+        self._last = last
+        self._answered = True
 
-    def _changes(self) -> tuple[int, set[str]]:
-        """The position after the last change, and the models that changed since the last time."""
-        cursor = self._cursor or 0
-        changed: set[str] = set()
-        while events := self._registry.changes(after=cursor, limit=CHANGES_AT_ONCE):
-            cursor = events[-1].sequence
+    def _is_same_registry(self) -> bool:
+        """Whether the last change that was read is still there: a registry that was restored may have gone back."""
+        last = self._last
+        return last is not None and [*self._registry.changes(after=last.sequence - 1, limit=1)] == [last]
+
+    def _changes(self, known: Event | None) -> tuple[Event | None, set[str]]:
+        """The last change, and the models that changed after one."""
+        last, changed = known, set[str]()
+        while events := self._registry.changes(after=last.sequence if last else 0, limit=CHANGES_AT_ONCE):
+            last = events[-1]
             changed |= {event.subject.removeprefix(_SUBJECT) for event in events if event.subject.startswith(_SUBJECT)}
-        return cursor, changed
+        return last, changed
+
+    def _begin_anew(self, models: Collection[str]) -> None:
+        # The same number may be another version now: all are loaded again, and until then what is loaded answers.
+        self._facts = {}
+        self._prepared = {}
+        self._slots = {model: replace(slot, served=None) for model, slot in self._slots.items() if model in models}
 
     def _advance_all(self, now: datetime) -> None:
         for model in sorted(self._facts):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import digest
 from modelyard.errors import Conflict, NotFound
 from modelyard.local_days import next_day_start
-from modelyard.registry.checks import check_instant, check_key, check_name, check_number, check_text
+from modelyard.registry.checks import check_instant, check_kept_instant, check_key, check_name, check_number, check_text
 from modelyard.registry.live import check_start, previous_version, superseded
 from modelyard.registry.metadata import KeyRecord, Stale
 from modelyard.registry.records import Promotion, PromotionKind, VersionState
@@ -26,7 +26,7 @@ class PromotionRules(Rules):
     def promote(
         self, model: str, number: int, *, live_from: datetime | None = None, reason: str = "", key: str | None = None
     ) -> Promotion:
-        said = None if live_from is None else check_instant(live_from, "`live_from`")
+        said = None if live_from is None else check_kept_instant(live_from, "`live_from`")
         asked: list[object] = [PromotionKind.PROMOTE, number, said and said.isoformat(), reason]
         if answer := self._answered(model, key, asked):
             return answer

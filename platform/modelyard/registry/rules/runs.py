@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.artifacts import RUNS
-from modelyard.registry.checks import check_digest, check_instant, check_metrics, check_name, check_run_id, check_text
+from modelyard.registry.checks import (
+    check_digest,
+    check_kept_instant,
+    check_metrics,
+    check_name,
+    check_run_id,
+    check_text,
+)
 from modelyard.registry.files import CHUNK
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, RunState
@@ -146,4 +153,4 @@ def _check_run(run: Run) -> None:
         check_text(getattr(run, what), what)
     for what in ("created_at", "not_before", "deadline", "started_at", "finished_at"):
         if getattr(run, what) is not None:
-            check_instant(getattr(run, what), what)
+            check_kept_instant(getattr(run, what), what)
