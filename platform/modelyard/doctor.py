@@ -10,12 +10,14 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from modelyard.config.kinds.project import FromEnvironment
 from modelyard.errors import ModelyardError
 from modelyard.settings import VARIABLES
 
@@ -90,7 +92,9 @@ def _extras(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("extras", health, f"{extra} is not installed", hint)
             continue
         try:
-            importlib.import_module(module)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a library's own imports: nobody here can mend them
+                importlib.import_module(module)
         except Exception as error:  # noqa: BLE001 - a library that can't load its native part raises anything
             # On macOS a missing OpenMP shows only when a booster is imported.
             yield Finding("extras", Health.FAILED, f"{extra} does not load: {error}", "on macOS: brew install libomp")
@@ -98,12 +102,22 @@ def _extras(workspace: Workspace) -> Iterator[Finding]:
             yield Finding("extras", Health.OK, extra)
 
 
-def _variables(workspace: Workspace) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the workspace
+def _variables(workspace: Workspace) -> Iterator[Finding]:
+    known = {*VARIABLES, *_variables_of(workspace.project.document.vars.values())}
     for name in sorted(os.environ):
-        if name.startswith("MODELYARD_") and name not in VARIABLES:
-            near = get_close_matches(name, VARIABLES, 1)
+        if name.startswith("MODELYARD_") and name not in known:
+            near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else ""
-            yield Finding("variables", Health.WARNING, f"{name} is not a setting of Modelyard", hint)
+            yield Finding("variables", Health.WARNING, f"{name} is no setting of Modelyard or the project", hint)
+
+
+def _variables_of(values: Iterable[object]) -> Iterator[str]:
+    """The environment variables that a project's own variables are read from."""
+    for value in values:
+        if isinstance(value, FromEnvironment):
+            yield value.env
+        elif isinstance(value, dict):
+            yield from _variables_of(value.values())
 
 
 def _project(workspace: Workspace) -> Iterator[Finding]:

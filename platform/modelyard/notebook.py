@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from modelyard.errors import UsageError
 from modelyard.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -59,6 +60,26 @@ class OpenProject(Workspace):
         allowed = self.settings.allow_bundles
         return load_version(self.registry, model, number, self.settings.home / "cache", allow_bundles=allowed)
 
+    def score(self, model: str, *, as_of: date | str | None = None, version: int | None = None) -> pd.DataFrame:
+        """A day's predictions, as the model's DAG makes them; published as it does, if they are not there.
+
+        Args:
+            model: The model's name.
+            as_of: The day, in the model's timezone; today unless said.
+            version: The version's number; the one that is live as the day begins unless said.
+
+        Returns:
+            One row for each of the population: the entity's columns, what was predicted, and by what.
+
+        Raises:
+            NotFound: There is no such model or version, or none is live then.
+            IntegrityError: The version's files are not what was registered.
+            InvalidData: The model does not say whom it scores, or a row can't be scored.
+        """
+        from modelyard.score import score_target, target_of
+
+        return self._read(score_target(self, target_of(self, model, _day(as_of), version)).manifest)
+
     def _read(self, manifest: Manifest) -> pd.DataFrame:
         import pyarrow.parquet as pq
 
@@ -79,4 +100,10 @@ def open_project(start: Path | None = None) -> OpenProject:
 
 
 def _day(as_of: date | str | None) -> date | None:
-    return date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of)
+    except ValueError as error:
+        reason = f"`{as_of}` is no day"
+        raise UsageError(reason, "say it as 2026-07-01") from error

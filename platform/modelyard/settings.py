@@ -19,7 +19,6 @@ VARIABLES = (
     "MODELYARD_ACTOR",
     "MODELYARD_ALLOW_BUNDLES",
     "MODELYARD_COMMAND",  # read by dags/
-    "MODELYARD_DATA",  # read by the example projects
     "MODELYARD_ENVIRONMENT",
     "MODELYARD_HOME",
     "MODELYARD_PARALLEL",

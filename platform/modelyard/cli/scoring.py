@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime  # noqa: TC003 - typer reads it at run time
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -12,13 +12,14 @@ from modelyard.errors import ModelyardError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import date
 
     from modelyard.scoring.batch import ScoreResult, Target
     from modelyard.workspace import Workspace
 
 app = typer.Typer()
 
-LATEST = "latest"
+LATEST: Final = "latest"
 
 
 @app.command()
@@ -38,6 +39,7 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Score a day: compute what is missing of the features, predict for the population, audit, publish."""
+    from modelyard.score import score_target
     from modelyard.workspace import open_workspace
 
     workspace = open_workspace(needs_project=not models)
@@ -46,7 +48,7 @@ def score(
     with progress("Scoring", len(targets)) as show:
         for number, target in enumerate(targets):
             try:
-                results.append((target, _score(workspace, target, _part_of(number, show))))
+                results.append((target, score_target(workspace, target, _part_of(number, show))))
             except ModelyardError as error:
                 failures.append(error)
                 note(f"error: {target.version.model}: {error}")
@@ -59,58 +61,33 @@ def _targets(
     workspace: Workspace, models: Sequence[str] | None, day: date | None, version: str | None
 ) -> tuple[list[Target], list[ModelyardError]]:
     """What is to be scored, and why a model that was named can't be."""
+    from modelyard.score import target_of
     from modelyard.scoring.daily import scheduled_models
 
-    number = _number(version)
+    wanted = _number(version)
     found: list[Target] = []
     failures: list[ModelyardError] = []
     for name in models or [record.name for record in scheduled_models(workspace.registry, workspace.project.name)]:
         try:
-            found.append(_target(workspace, name, day, number))
-        except NotFound as error:
+            number = workspace.registry.latest(name).number if wanted == LATEST else wanted
+            found.append(target_of(workspace, name, day, number))
+        except ModelyardError as error:
             # Among all models, one without a version is no failure; a model that was asked for by name is.
-            note(f"{'error' if models else 'left out'}: {name}: {error}")
-            failures += [error] if models else []
+            left_out = models is None and isinstance(error, NotFound)
+            note(f"{'left out' if left_out else 'error'}: {name}: {error}")
+            failures += [] if left_out else [error]
     return found, failures
 
 
-def _number(version: str | None) -> int | str | None:
-    if version is None or version == LATEST:
-        return version
+def _number(version: str | None) -> int | Literal["latest"] | None:
+    if version is None:
+        return None
+    if version == LATEST:
+        return LATEST
     if not version.isdecimal():
         reason = f"`{version}` is no version"
         raise UsageError(reason, f"say a number, such as 7, or {LATEST}")
     return int(version)
-
-
-def _target(workspace: Workspace, model: str, day: date | None, version: int | str | None) -> Target:
-    from modelyard.local_days import local_day
-    from modelyard.scoring.batch import find_target
-
-    registry = workspace.registry
-    day = day or local_day(datetime.now(UTC), registry.model(model).timezone)
-    number = registry.latest(model).number if version == LATEST else version
-    return find_target(registry, model, day, number if isinstance(number, int) else None)
-
-
-def _score(workspace: Workspace, target: Target, tell: Callable[[int, int], None]) -> ScoreResult:
-    import os
-    from functools import partial
-
-    from modelyard.scoring.batch import score_partition
-    from modelyard.scoring.daily import materialise_missing
-    from modelyard.scoring.loading import load_for_batch
-
-    settings = workspace.settings
-    materialise_missing(target, workspace.registry, workspace.datasets, workspace.engine)
-    load = partial(
-        load_for_batch,
-        workspace.registry,
-        cache=settings.home / "cache",
-        threads=os.cpu_count() or 1,
-        allow_bundles=settings.allow_bundles,
-    )
-    return score_partition(target, load, workspace.datasets, workspace.engine, progress=tell)
 
 
 def _part_of(done: int, show: Callable[[float], None]) -> Callable[[int, int], None]:
