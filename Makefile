@@ -30,7 +30,7 @@ quickstart: $(STAMPS)/base ## From YAML files to scores: a simulated lender, on 
 	@PATH="$$PWD/$(BIN):$$PATH" sh configs/lender/quickstart.sh
 
 test: $(STAMPS)/dev ## Run every test that needs nothing but installed packages, and measure coverage.
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --numprocesses logical --cov
 
 test-airflow: $(STAMPS)/airflow ## Run the tests of the generated DAGs with the real Airflow.
 	$(BIN)/python -m pytest -m airflow

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -108,7 +109,9 @@ def test_batches_have_the_answer_of_the_whole(values: list[int | None], mostly: 
         batches = audit(wanted, Table(table, 7), PLACE)
     there = [value for value in values if value is not None]
     right = sum(value <= 2 for value in there)
-    assert batches == whole
+    # A batch is asked for its own samples, so that more of them may differ.
+    assert set(batches.results[0].samples) >= set(whole.results[0].samples)
+    assert replace(batches.results[0], samples=()) == replace(whole.results[0], samples=())
     assert batches.success is (not there or right / len(there) >= mostly)
     assert batches.results[0].unexpected == len(there) - right if values else True
 

@@ -131,15 +131,14 @@ def test_what_does_not_listen_is_ended_after_a_while(tmp_path: Path, monkeypatch
     assert ended(int(str(error.value)))
 
 
+@pytest.mark.timeout(30)
 def test_it_ends_when_its_reader_fails(tmp_path: Path) -> None:
-    started = time.monotonic()
 
     def interrupted(line: str) -> None:
         raise TimeoutError(line)
 
     with pytest.raises(TimeoutError):
         Command(("score",), tmp_path, script(tmp_path, "echo one; sleep 60")).run(interrupted)
-    assert time.monotonic() - started < 5
 
 
 def test_stopping_what_never_ran_or_has_ended_does_nothing(tmp_path: Path) -> None:

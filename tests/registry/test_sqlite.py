@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -134,15 +133,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         store.ping()
 
 
+@pytest.mark.timeout(20)
 def test_a_file_that_others_write_to_for_too_long_is_unavailable(path: Path) -> None:
     with closing(SqliteMetadata(path, busy_timeout=0.1)) as store:
         store.ping()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            begun = time.monotonic()
             with pytest.raises(Unavailable, match="try again"):
                 store.drop_run(_run())
-            assert time.monotonic() - begun < 2
             assert store.models(page=None, limit=1).items == (), "readers do not wait for writers"
         with pytest.raises(Stale):
             store.drop_run(_run())

@@ -24,9 +24,8 @@ def test_more_than_may_wait_are_refused_at_once_and_taken_again_later() -> None:
     async def overload() -> list[int | BaseException]:
         asked = [asyncio.create_task(workers.run(partial(wait_for, number))) for number in range(3)]
         await asyncio.sleep(0)
-        begun = time.perf_counter()
+        # The gate is shut: were one of them to wait, this would not end.
         refused = await asyncio.gather(*(workers.run(lambda: 99) for _ in range(50)), return_exceptions=True)
-        assert time.perf_counter() - begun < 0.05
         assert all(isinstance(error, Unavailable) for error in refused)
         with pytest.raises(Unavailable, match="3 requests are being worked on or wait"):
             workers.check()
