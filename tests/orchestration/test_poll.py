@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -108,7 +110,41 @@ def test_damage_is_mended_by_the_next_full_poll(registry: LocalRegistry, folder:
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format": 2}', b'{"format": 1, "cursor": 1}', None])
+def test_whatever_lies_in_a_specs_place_goes(registry: LocalRegistry, folder: Path) -> None:
+    add_live(registry, apply(registry, "ke_loan_default"))
+    poll(registry, folder, now=NOON)
+    before = contents(folder)
+    path, state = spec_path(folder, "ke_loan_default"), folder / "poll.json"
+    for place in (path, state):
+        place.unlink()
+        place.mkdir()
+    (folder / "00").mkdir(exist_ok=True)
+    (folder / "00" / "folder.json" / "inside").mkdir(parents=True)
+    (folder / "00" / "link.json").symlink_to(folder / "nowhere")
+    result = poll(registry, folder, full=True, now=NOON)
+    assert (result.written, sorted(result.removed)) == (("ke_loan_default",), ["folder", "link"])
+    assert contents(folder) == before
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file system takes no such name")
+def test_a_name_that_is_no_text_goes(registry: LocalRegistry, folder: Path) -> None:
+    stray = folder / "00" / os.fsdecode(b"\xff.json")
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"{}")
+    assert poll(registry, folder).removed == ("?",)
+    assert not stray.exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(registry: LocalRegistry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "specs"):
+        with pytest.raises(Unavailable, match="file"):
+            poll(registry, folder)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[" * 100_000, b"[]", b'{"format": 2}', b'{"format": 1, "cursor": 1}', None]
+)
 def test_without_a_sound_state_everything_is_looked_at(
     registry: LocalRegistry, folder: Path, damage: bytes | None
 ) -> None:

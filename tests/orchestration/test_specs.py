@@ -150,6 +150,16 @@ def test_a_spec_under_another_models_name_is_an_error(folder: Path) -> None:
     assert "holds the plan of `ke_loan_default`" in problems(folder)[0].reason
 
 
+def test_a_spec_in_another_models_folder_is_an_error(folder: Path) -> None:
+    write_spec(folder, plan("ke_loan_default"))
+    path = spec_path(folder, "ke_loan_default")
+    other = folder / f"{(shard_of('ke_loan_default') + 1) % SHARDS:02x}" / path.name
+    other.parent.mkdir()
+    other.write_bytes(path.read_bytes())
+    assert names(folder) == ["ke_loan_default"], "an old copy never takes the place of the plan"
+    assert f"belongs into {path.parent.name}/{path.name}" in problems(folder)[0].reason
+
+
 def test_what_a_dead_writer_left_is_no_spec_and_goes(folder: Path) -> None:
     write_spec(folder, plan())
     left = spec_path(folder, "ke_loan_default").with_name(".ke_loan_default.json.4711.tmp")

@@ -33,7 +33,7 @@ def poll(
     """Bring the DAG specs in line with what the registry says is live."""
     import time
 
-    from modelyard.errors import Unavailable
+    from modelyard.errors import StorageFull, Unavailable
 
     if watch is None:
         _print_poll(_poll_once(folder, full=full), as_json=as_json)
@@ -43,7 +43,7 @@ def poll(
             result = _poll_once(folder, full=full)
             if result.written or result.removed:
                 _print_poll(result, as_json=as_json)
-        except Unavailable as error:
+        except (StorageFull, Unavailable) as error:
             note(f"The specs stay as they are: {error}")
         time.sleep(watch)
 

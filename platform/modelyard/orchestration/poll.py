@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Final
 from modelyard.errors import IntegrityError, NotFound
 from modelyard.orchestration.plan import ARCHIVED, DagPlan, NoDag, plan_dag
 from modelyard.orchestration.poll_state import PollState, read_state, write_state
-from modelyard.orchestration.specs import read_spec, remove_spec, remove_temporary, spec_path, spec_paths, write_spec
+from modelyard.orchestration.specs import (
+    discard,
+    read_spec,
+    remove_spec,
+    remove_temporary,
+    spec_path,
+    spec_paths,
+    write_spec,
+)
+from modelyard.registry.files import io_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,10 +78,12 @@ def poll(
         advance: Told how many models were looked at so far.
 
     Raises:
-        Unavailable: The registry can't answer now.
+        Unavailable: The registry can't answer now, or the folder of specs can't be written to.
+        StorageFull: There is no room for the specs.
     """
     now = now or datetime.now(UTC)
-    folder.mkdir(parents=True, exist_ok=True)
+    with io_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     with _only_poller(folder):
         state = read_state(folder)
         cursor, names = _changes(registry, state.cursor)
@@ -149,16 +160,18 @@ def _all_models(registry: Registry) -> Iterator[ModelRecord]:
 
 def _remove_strays(folder: Path, plans: Mapping[str, DagPlan | NoDag]) -> list[str]:
     """Remove the spec files that belong to no model, and what dead pollers left."""
-    strays = [path for path in spec_paths(folder) if path != spec_path(folder, path.stem) or path.stem not in plans]
+    strays = [path for path in spec_paths(folder) if path.stem not in plans or path != spec_path(folder, path.stem)]
     for path in strays:
-        path.unlink()
+        discard(path)
     remove_temporary(folder)
-    return [path.stem for path in strays]
+    return [path.stem.encode(errors="replace").decode() for path in strays]  # a foreign name need not be text
 
 
 @contextmanager
 def _only_poller(folder: Path) -> Iterator[None]:
     # Two at once could leave the older one's plan in place of the newer one's, with the newer one's cursor.
-    with (folder / ".lock").open("wb") as lock:
+    with io_errors(folder):
+        lock = (folder / ".lock").open("wb")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield

@@ -46,7 +46,7 @@ def read_state(folder: Path) -> PollState:
             reconciled_at=datetime.fromisoformat(content["reconciled_at"]),
             without={str(model): str(reason) for model, reason in content["without"].items()},
         )
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return PollState()
 
 

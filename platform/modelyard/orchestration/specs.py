@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.canonical import digest
 from modelyard.errors import IntegrityError, NotFound
 from modelyard.orchestration.plan import DagPlan, LiveInterval
+from modelyard.registry.files import io_errors, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +43,7 @@ def shard_of(model: str) -> int:
 
 def spec_path(folder: Path, model: str) -> Path:
     """Where a model's spec lies."""
-    return _shard_path(folder, shard_of(model)) / f"{model}.json"
+    return folder.joinpath(*_place(model))
 
 
 def spec_paths(folder: Path, shards: range = range(SHARDS)) -> Iterator[Path]:
@@ -58,7 +60,7 @@ def spec_paths(folder: Path, shards: range = range(SHARDS)) -> Iterator[Path]:
         reason = f"{folder}, the folder of DAG specs, is not there"
         raise NotFound(reason, "run `modelyard poll`, which makes it, or set MODELYARD_SPECS to where it is")
     for shard in shards:
-        place = _shard_path(folder, shard)
+        place = folder / _shard(shard)
         if place.is_dir():
             yield from sorted(path for path in place.iterdir() if path.suffix == ".json")
 
@@ -83,8 +85,8 @@ def read_spec(path: Path) -> DagPlan:
         raise _damaged(path, f"its format is {written}, and this Modelyard reads {FORMAT}")
     if kept != found:
         raise _damaged(path, "its content is not what was written")
-    if plan["model"] != path.stem:
-        raise _damaged(path, f"it holds the plan of `{plan['model']}`")
+    if (place := _place(plan["model"])) != (path.parent.name, path.name):
+        raise _damaged(path, f"it holds the plan of `{plan['model']}`, which belongs into {'/'.join(place)}")
     return _from_json(plan)
 
 
@@ -129,18 +131,30 @@ def remove_spec(folder: Path, model: str) -> bool:
         Whether it was there.
     """
     path = spec_path(folder, model)
-    try:
-        path.unlink()
-    except FileNotFoundError:
+    if not path.exists():
         return False
-    _sync(path.parent)
+    discard(path)
     return True
+
+
+def discard(path: Path) -> None:
+    """Remove whatever lies in a spec's place; the folder of specs holds nothing that the registry does not know.
+
+    Raises:
+        Unavailable: The disk does not let it go.
+    """
+    with io_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        sync_folder(path.parent)
 
 
 def remove_temporary(folder: Path) -> None:
     """Remove what writers that died have left. Nobody else may be writing."""
     for path in folder.glob(f"**/*{_TEMPORARY}"):
-        path.unlink()
+        discard(path)
 
 
 def replace_file(path: Path, content: bytes) -> bool:
@@ -148,30 +162,33 @@ def replace_file(path: Path, content: bytes) -> bool:
 
     Returns:
         Whether it held others, or was not there.
+
+    Raises:
+        StorageFull: There is no room.
+        Unavailable: The disk does not take it for another reason.
     """
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync(path.parent)
+    with io_errors(path):
+        if path.is_file() and path.read_bytes() == content:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.is_dir():
+            discard(path)
+        temporary.replace(path)
+        sync_folder(path.parent)
     return True
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _place(model: str) -> tuple[str, str]:
+    return _shard(shard_of(model)), f"{model}.json"
 
 
-def _shard_path(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:02x}"
+def _shard(shard: int) -> str:
+    return f"{shard:02x}"
 
 
 def _digest(plan: Any) -> str:
