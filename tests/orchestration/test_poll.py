@@ -164,20 +164,22 @@ def test_a_registry_that_went_back_is_followed_from_its_beginning(
     registry: LocalRegistry, folder: Path, clock: Clock, tmp_path: Path
 ) -> None:
     model = apply(registry, "ke_loan_default")
-    add_live(registry, model)
+    add_live(registry, model, {"borrower_history": 1})
     backup = tmp_path / "backup"
-    registry.promotions(model)
     shutil.copytree(tmp_path / "home", backup)
-    for _ in range(5):
-        clock.advance(timedelta(days=1))
-        add_live(registry, model)
+    clock.advance(timedelta(days=1))
+    add_live(registry, model, {"borrower_history": 2})
+    apply(registry, "gh_loan_default", scoring=None)
     poll(registry, folder, now=NOON)
     restored = open_registry(backup, clock)
-    apply(restored, "gh_loan_default", scoring=None)
+    clock.advance(timedelta(days=1))
+    add_live(restored, model, {"borrower_history": 3})
+    apply(restored, "ug_loan_default", scoring=None)  # as many changes as were lost
     result = poll(restored, folder, now=NOON)
-    assert not result.full
-    assert result.written == (model,)
-    assert [part.version for part in plans(folder)[model].intervals] == [1]
+    assert (result.full, result.written) == (True, (model,))
+    assert plans(folder)[model].feature_sets == {1: {"borrower_history": 1}, 2: {"borrower_history": 3}}
+    assert list(read_state(folder).without) == ["ug_loan_default"]
+    assert not poll(restored, folder, now=NOON).full
 
 
 def test_hundreds_of_models_come_in_pages(registry: LocalRegistry, folder: Path) -> None:

@@ -25,6 +25,7 @@ from modelyard.orchestration.specs import (
     spec_paths,
     write_spec,
 )
+from modelyard.registry.changes import read_changes
 from modelyard.registry.files import io_errors
 
 if TYPE_CHECKING:
@@ -86,22 +87,23 @@ def poll(
         folder.mkdir(parents=True, exist_ok=True)
     with _only_poller(folder):
         state = read_state(folder)
-        cursor, names = _changes(registry, state.cursor)
-        full = full or _full_is_due(state, now)
-        models = _all_models(registry) if full else (registry.model(name) for name in names)
+        changes = read_changes(registry, state.last)
+        full = full or changes.anew or _full_is_due(state, now)
+        models = _all_models(registry) if full else (registry.model(name) for name in sorted(changes.models))
         plans: dict[str, DagPlan | NoDag] = {}
         touched = []
         for done, model in enumerate(models, start=1):
-            plan = plans[model.name] = _plan(registry, folder, model)
+            known = {} if changes.anew else _known_feature_sets(folder, model.name)
+            plan = plans[model.name] = _plan(registry, model, known)
             if write_spec(folder, plan) if isinstance(plan, DagPlan) else remove_spec(folder, model.name):
                 touched.append(model.name)
             advance(done)
         strays = _remove_strays(folder, plans) if full else []
         without = {} if full else {name: why for name, why in state.without.items() if name not in plans}
         without |= {name: plan.reason for name, plan in plans.items() if isinstance(plan, NoDag) and plan != ARCHIVED}
-        write_state(folder, PollState(cursor, now, now if full else state.reconciled_at, without))
+        write_state(folder, PollState(changes.last, now, now if full else state.reconciled_at, without))
     return PollResult(
-        cursor=cursor,
+        cursor=changes.last.sequence if changes.last else 0,
         full=full,
         written=tuple(name for name in touched if isinstance(plans[name], DagPlan)),
         removed=(*(name for name in touched if isinstance(plans[name], NoDag)), *strays),
@@ -109,9 +111,7 @@ def poll(
     )
 
 
-def _plan(registry: Registry, folder: Path, model: ModelRecord) -> DagPlan | NoDag:
-    known = _known_feature_sets(folder, model.name)
-
+def _plan(registry: Registry, model: ModelRecord, known: Mapping[int, Mapping[str, int]]) -> DagPlan | NoDag:
     def feature_sets_of(number: int) -> Mapping[str, int]:
         if number in known:
             return known[number]
@@ -121,28 +121,11 @@ def _plan(registry: Registry, folder: Path, model: ModelRecord) -> DagPlan | NoD
 
 
 def _known_feature_sets(folder: Path, model: str) -> Mapping[int, Mapping[str, int]]:
-    # What a version pins never changes, so what the spec has of it need not be asked again.
+    # What a version pins never changes in one registry, so what the spec has of it need not be asked again.
     try:
         return read_spec(spec_path(folder, model)).feature_sets
     except (NotFound, IntegrityError):
         return {}
-
-
-def _changes(registry: Registry, cursor: int) -> tuple[int, list[str]]:
-    """The cursor's new position, and the models that something happened to since the old one."""
-    # Asking for the last event again shows whether this is still the registry that it came from: one restored from a
-    # backup may have gone back, and everything in it counts as changed.
-    events = registry.changes(after=max(cursor - 1, 0), limit=PAGE)
-    if events and events[0].sequence == cursor:
-        events = events[1:]
-    elif cursor:
-        cursor, events = 0, registry.changes(after=0, limit=PAGE)
-    names = set()
-    while events:
-        names |= {event.subject.removeprefix("model:") for event in events if event.subject.startswith("model:")}
-        cursor = events[-1].sequence
-        events = registry.changes(after=cursor, limit=PAGE)
-    return cursor, sorted(names)
 
 
 def _full_is_due(state: PollState, now: datetime) -> bool:

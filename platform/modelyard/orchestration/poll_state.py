@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from modelyard.orchestration.specs import replace_file
+from modelyard.registry.records import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,8 @@ FORMAT: Final = 1
 class PollState:
     """What the last poll knew."""
 
-    cursor: int = 0
-    """The position in the registry's changes up to which specs are current."""
+    last: Event | None = None
+    """The last of the registry's changes that specs are current with."""
     polled_at: datetime | None = None
     """When the registry was asked last, with success."""
     reconciled_at: datetime | None = None
@@ -41,7 +42,7 @@ def read_state(folder: Path) -> PollState:
         if content["format"] != FORMAT:
             return PollState()
         return PollState(
-            cursor=int(content["cursor"]),
+            last=None if content["last"] is None else Event.model_validate(content["last"]),
             polled_at=datetime.fromisoformat(content["polled_at"]),
             reconciled_at=datetime.fromisoformat(content["reconciled_at"]),
             without={str(model): str(reason) for model, reason in content["without"].items()},
@@ -54,7 +55,7 @@ def write_state(folder: Path, state: PollState) -> None:
     """Keep what a poll knows."""
     content = {
         "format": FORMAT,
-        "cursor": state.cursor,
+        "last": state.last.model_dump(mode="json") if state.last else None,
         "polled_at": state.polled_at.isoformat() if state.polled_at else None,
         "reconciled_at": state.reconciled_at.isoformat() if state.reconciled_at else None,
         "without": dict(sorted(state.without.items())),

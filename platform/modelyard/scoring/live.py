@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import structlog
 
 from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.registry.changes import read_changes
 from modelyard.registry.live import effective, live_at
 from modelyard.registry.pages import every
 
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CHANGES_AT_ONCE = 1000
 MOST_DOUBLINGS = 6
 """A version that would not load is tried again after 1, 2, 4, … and then every 64 seconds."""
 PREPARED_BEFORE = timedelta(minutes=10)
 """How long before its instant a planned version is loaded: by default all models change at midnight, at once."""
 
-_SUBJECT = "model:"
 _log = structlog.get_logger(__name__)
 
 
@@ -129,30 +128,17 @@ class LiveModels(Generic[T]):
             self._prepare(model, now)
 
     def _read_facts(self) -> None:
-        known = self._last if self._is_same_registry() else None
-        last, changed = self._changes(known)
-        if known is None:
+        changes = read_changes(self._registry, self._last)
+        changed: Collection[str] = changes.models
+        if changes.anew:
             changed = {record.name for record in every(lambda page: self._registry.models(page=page))}
         read = {model: effective(self._registry.promotions(model)) for model in sorted(changed)}
         # Only now: whoever fails above asks for the same changes again.
-        if known is None:
+        if changes.anew:
             self._begin_anew(read)
         self._facts = {**self._facts, **read}
-        self._last = last
+        self._last = changes.last
         self._answered = True
-
-    def _is_same_registry(self) -> bool:
-        """Whether the last change that was read is still there: a registry that was restored may have gone back."""
-        last = self._last
-        return last is not None and [*self._registry.changes(after=last.sequence - 1, limit=1)] == [last]
-
-    def _changes(self, known: Event | None) -> tuple[Event | None, set[str]]:
-        """The last change, and the models that changed after one."""
-        last, changed = known, set[str]()
-        while events := self._registry.changes(after=last.sequence if last else 0, limit=CHANGES_AT_ONCE):
-            last = events[-1]
-            changed |= {event.subject.removeprefix(_SUBJECT) for event in events if event.subject.startswith(_SUBJECT)}
-        return last, changed
 
     def _begin_anew(self, models: Collection[str]) -> None:
         # The same number may be another version now: all are loaded again, and until then what is loaded answers.
