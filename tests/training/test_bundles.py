@@ -129,6 +129,11 @@ def test_a_run_is_as_of_a_days_start_in_the_models_timezone(now: Any, day: Any, 
     assert make_spec(fixed, (), day=day, now=now).to == date(2026, 1, 15)
 
 
+def test_a_run_is_as_of_the_first_instant_of_a_day_whose_midnight_is_skipped() -> None:
+    made = yard.definition(timezone="America/Toronto")  # its clocks went from 23:30 to 0:30
+    assert make_spec(made, (), day=date(1919, 3, 31)).as_of == datetime(1919, 3, 31, 4, 30, tzinfo=UTC)
+
+
 def test_what_decides_the_outcome_decides_the_request() -> None:
     made, now = yard.definition(), datetime(2026, 7, 1, tzinfo=UTC)
     pin = FeatureSetPin(name="f", version=1, digest="d")

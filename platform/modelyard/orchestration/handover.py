@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from modelyard.local_days import day_start
+from modelyard.local_days import day_start, local_day
 from modelyard.orchestration.plan import live_intervals
 from modelyard.registry.records import VersionState
 
@@ -89,7 +88,7 @@ def first_day(start: datetime, timezone: str) -> date:
         start: The instant.
         timezone: The model's timezone.
     """
-    day = start.astimezone(ZoneInfo(timezone)).date()
+    day = local_day(start, timezone)
     return day if day_start(day, timezone) >= start else day + timedelta(days=1)
 
 

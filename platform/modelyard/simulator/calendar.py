@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from modelyard.local_days import day_start
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -22,14 +27,12 @@ class Calendar:
     """The simulated days; day 0 is the first, and `instants[k]` the midnight at which day k begins.
 
     Args:
-        timezone: Whose midnights they are.
         dates: Each day's date.
         instants: Midnights in seconds since 1970, from that of day 0 on, beyond the last day by as much as is ever
             needed to say when a row arrives.
         days: How many days are simulated.
     """
 
-    timezone: ZoneInfo
     dates: tuple[date, ...]
     instants: Ints
     days: int
@@ -55,9 +58,8 @@ class Calendar:
             local_second: Seconds since midnight on those clocks.
             zone: The timezone of those clocks.
         """
-        midnight = datetime.combine(self.dates[day], time(), self.timezone)
-        ahead = (midnight.utcoffset() or timedelta()) - (midnight.astimezone(zone).utcoffset() or timedelta())
-        within = (local_second + ahead.total_seconds()) % DAY
+        shown = datetime.fromtimestamp(int(self.instants[day]), zone)
+        within = (local_second - (shown.hour * 3600 + shown.minute * 60 + shown.second)) % DAY
         # A day on which clocks are put forward is shorter.
         length = int(self.instants[day + 1] - self.instants[day])
         moments: Ints = self.instants[day] + np.minimum(within.astype(np.int64), length - 1)
@@ -73,8 +75,7 @@ def calendar(end: date, days: int, beyond: int, timezone: str) -> Calendar:
         beyond: How many more midnights are needed after `end`.
         timezone: Whose midnights.
     """
-    zone = ZoneInfo(timezone)
     first = end - timedelta(days=days)
     dates = tuple(first + timedelta(days=day) for day in range(days + beyond + 1))
-    midnights = [int(datetime.combine(day, time(), zone).timestamp()) for day in dates]
-    return Calendar(zone, dates, np.array(midnights, dtype=np.int64), days)
+    midnights = [int(day_start(day, timezone).timestamp()) for day in dates]
+    return Calendar(dates, np.array(midnights, dtype=np.int64), days)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from modelyard.errors import NotFound
+from modelyard.local_days import day_start, local_day
 from modelyard.registry.records import Run, RunState
 from modelyard.training.identity import code_digest, environment_digest
 from modelyard.training.spec import RunSpec
@@ -37,11 +37,10 @@ def make_spec(
         now: The time; this machine's clock unless said.
         sample: The part of the label rows that is used, in local trials.
     """
-    zone = ZoneInfo(definition.timezone)
-    day = day or (now or datetime.now(UTC)).astimezone(zone).date()
+    day = day or local_day(now or datetime.now(UTC), definition.timezone)
     return RunSpec(
         definition=definition,
-        as_of=datetime.combine(day, time(), zone).astimezone(UTC),
+        as_of=day_start(day, definition.timezone),
         to=definition.document.data.to or day,
         feature_sets=tuple(pins),
         sample=sample,
