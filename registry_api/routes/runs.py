@@ -1,6 +1,7 @@
 """Runs and their logs."""
 
 import tempfile
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
@@ -9,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from modelyard.errors import InvalidData
+from modelyard.registry.files import io_errors
 from modelyard.registry.records import Page, Run
 from registry_api import examples
 from registry_api.openapi import answers, failures
@@ -68,7 +70,7 @@ def cancel_run(registry: Served, run_id: RunId) -> Run:
 )
 async def write_run_log(request: Request, registry: Served, run_id: RunId) -> Response:
     """Keep a run's log; a later call replaces it."""
-    with tempfile.TemporaryFile() as log:
+    with io_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as log:
         try:
             async for part in request.stream():
                 await run_in_threadpool(log.write, part)

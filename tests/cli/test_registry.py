@@ -177,6 +177,17 @@ def test_a_sweep_says_first_what_it_would_do(
     assert registry.latest("ke").number == 3
 
 
+@pytest.mark.parametrize("command", [["check"], ["sweep"], ["backup", "copy"]])
+def test_care_makes_no_registry(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELYARD_HOME", str(tmp_path / "mistyped"))
+    monkeypatch.chdir(tmp_path)
+    assert run(["registry", *command]) == 64
+    assert "there is no registry in" in capsys.readouterr().err
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_care_needs_the_files_at_hand(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

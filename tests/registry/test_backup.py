@@ -163,4 +163,13 @@ def test_a_zip_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(IntegrityError, match="no sound zip"):
         restore(tmp_path / "torn.zip", tmp_path / "home")
+    with zipfile.ZipFile(tmp_path / "torn.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("registry.db", bytes(range(256)))
+    content = bytearray((tmp_path / "torn.zip").read_bytes())
+    content[45:60] = b"\xff" * 15
+    (tmp_path / "torn.zip").write_bytes(content)
+    with pytest.raises(IntegrityError, match="no sound zip"):
+        restore(tmp_path / "torn.zip", tmp_path / "home")
+    with pytest.raises(UsageError, match=r"no `.*nothing\.zip`"):
+        restore(tmp_path / "nothing.zip", tmp_path / "home")
     assert not (tmp_path / "evil").exists()

@@ -137,23 +137,40 @@ import resource, signal, sys
 from pathlib import Path
 from modelyard.errors import StorageFull
 from modelyard.registry.filesystem import FilesystemArtifacts
+from modelyard.registry.transfer import save_artifact, upload_artifacts
+from tests.registry.making import apply, artifact, claim_of, open_local, write_files
+folder = Path(sys.argv[1])
+store = FilesystemArtifacts(folder / "full")
+large = bytes(4096) * 100
+if sys.argv[2] == "upload":
+    registry = open_local(folder / "home")
+    apply(registry)
+    claim = registry.claim(claim_of(files={"model.json": large}))
+    write_files(folder / "made", {"model.json": large})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-store = FilesystemArtifacts(Path(sys.argv[1]))
 try:
-    with store.writing("models/t/ke/1-abc/model.json") as writer:
-        for _ in range(100):
-            writer.write(bytes(4096))
+    match sys.argv[2]:
+        case "write":
+            with store.writing("models/t/ke/1-abc/model.json") as writer:
+                for _ in range(100):
+                    writer.write(bytes(4096))
+        case "download":
+            save_artifact(artifact("model.json", large), [large[:50000], large[50000:]], folder / "full" / "model.json")
+        case "upload":
+            upload_artifacts(claim, folder / "made")
 except StorageFull as error:
     print(error)
 """
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["write", "download", "upload"])
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, way: str) -> None:
     # A process's own limit of 64 KiB a file stands for the disk: it fails in the same place, and in the same way.
-    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path), way], capture_output=True, text=True, check=True)
     assert "no room for `model.json`" in done.stdout
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert {path for path in left if "registry.db" not in path} == ({"made/model.json"} if way == "upload" else set())
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,8 +17,6 @@ from registry_api.ranges import Unsatisfiable, read_range
 from tests.registry.making import BODY, artifact, claim_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import Claim
     from tests.registry.conftest import Service
@@ -182,6 +182,14 @@ def test_a_full_disk_is_507(
     (target,) = claim.targets
     answer = client.put(target.url, content=BODY, headers=target.headers)
     assert (answer.status_code, answer.json()["hint"]) == (507, "make room")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a thing of Linux")
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_no_room_for_a_log_is_507(client: httpx.Client, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b"))
+    answer = client.put("/v1/runs/ke-aaaaaaaaaaaa-1/log", content=b"x" * size)
+    assert (answer.status_code, answer.json()["type"]) == (507, "urn:modelyard:problem:storage-full")
 
 
 def test_large_files_stream_both_ways(client: httpx.Client, tmp_path: Path) -> None:

@@ -156,9 +156,13 @@ def restore(
 @_registry.command("sweep")
 def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of saying what would be removed.")] = False,
-    claims: Annotated[int, typer.Option(min=1, help="Hours that an uncompleted claim and a lost file stay.")] = 24,
-    versions: Annotated[int, typer.Option(min=1, help="Days that the files of an archived version stay.")] = 90,
-    runs: Annotated[int, typer.Option(min=1, help="Days that an ended run and its log stay.")] = 90,
+    claims: Annotated[
+        int, typer.Option(min=1, max=876_000, help="Hours that an uncompleted claim and a lost file stay.")
+    ] = 24,
+    versions: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Days that the files of an archived version stay.")
+    ] = 90,
+    runs: Annotated[int, typer.Option(min=1, max=36_500, help="Days that an ended run and its log stay.")] = 90,
     as_json: AsJson = False,
 ) -> None:
     """Remove what nobody needs any more: expired claims, old archived versions, old runs, lost files."""
@@ -170,6 +174,7 @@ def sweep(
 
     settings = open_workspace(needs_project=False).settings
     home = registry_home(settings.registry)
+    home.check()
     retention = Retention(timedelta(hours=claims), timedelta(days=versions), timedelta(days=runs))
     with closing(home.metadata()) as metadata, progress("Sweeping"):
         pass_ = Sweep(
@@ -194,6 +199,7 @@ def check(as_json: AsJson = False) -> None:
     from modelyard.registry.integrity import damages
 
     home = RegistryHome(_home())
+    home.check()
     with closing(home.metadata()) as metadata, progress("Reading"):
         found = [*metadata.check(), *damages(metadata, home.artifacts())]
     if as_json:

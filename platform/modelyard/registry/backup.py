@@ -25,6 +25,7 @@ from modelyard.registry.artifacts import DOCUMENTS, RUNS
 from modelyard.registry.files import io_errors, sync_folder
 from modelyard.registry.home import ARTIFACTS, DATABASE, RegistryHome
 from modelyard.registry.integrity import check_whole, kept_versions
+from modelyard.registry.zips import UNSOUND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +68,7 @@ def back_up(home: Path, to: Path) -> Backup:
     if to.exists():
         msg = f"`{to}` is there already"
         raise Conflict(msg, "name a new folder or zip")
-    if not (home / DATABASE).is_file():
-        msg = f"there is no registry in `{home}`"
-        raise UsageError(msg, "name the folder that holds registry.db")
+    RegistryHome(home).check()
     with io_errors(to), _scratch(to) as folder:
         backup = _fill(folder, home)
         if to.suffix == ".zip":
@@ -157,6 +156,7 @@ def restore(source: Path, home: Path) -> Backup:
 
     Raises:
         Conflict: There is a registry in `home`, or part of one.
+        UsageError: There is nothing at `source`.
         InvalidData: The backup is none, or of a newer form.
         IntegrityError: The backup is damaged.
         StorageFull: There is no room.
@@ -165,6 +165,9 @@ def restore(source: Path, home: Path) -> Backup:
     if taken:
         msg = f"`{home}` holds {', '.join(taken)} already"
         raise Conflict(msg, "restore into another folder, or move that registry away")
+    if not source.exists():
+        msg = f"there is no `{source}`"
+        raise UsageError(msg, "name a folder or zip that `modelyard registry backup` made")
     with io_errors(home), _scratch(home / "restore") as folder:
         if source.is_dir():
             _copy_members(source, folder)
@@ -198,7 +201,7 @@ def _unpack(source: Path, folder: Path) -> None:
                 to.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as packed, to.open("wb") as file:
                     shutil.copyfileobj(packed, file)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except UNSOUND as error:
         msg = f"`{source}` is no sound zip: {error}"
         raise IntegrityError(msg, "restore another backup") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelyard.errors import UsageError
 from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.sqlite import SqliteMetadata
@@ -25,6 +26,16 @@ class RegistryHome:
     def database(self) -> Path:
         """The database's file."""
         return self.path / DATABASE
+
+    def check(self) -> None:
+        """Make sure that there is a registry: whoever uses one makes it, and whoever cares for one must not.
+
+        Raises:
+            UsageError: There is none.
+        """
+        if not self.database.is_file():
+            msg = f"there is no registry in `{self.path}`"
+            raise UsageError(msg, f"name the folder that holds {DATABASE}")
 
     def metadata(self) -> SqliteMetadata:
         """The records; to be closed by the caller."""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from modelyard.errors import IntegrityError, InvalidData, NotFound, Unavailable
-from modelyard.registry.files import CHUNK, writing_whole
+from modelyard.registry.files import CHUNK, io_errors, writing_whole
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def upload_artifacts(claim: Claim, folder: Path) -> None:
 
 def _copy(source: Path, to: Path) -> None:
     # The registry waits for the disk when it completes the version; waiting here as well would double the time.
-    with source.open("rb") as original, writing_whole(to, durable=False) as copy:
+    with source.open("rb") as original, writing_whole(to, durable=False) as copy, io_errors(to):
         shutil.copyfileobj(original, copy, CHUNK)
 
 
@@ -92,12 +92,14 @@ def save_artifact(artifact: Artifact, chunks: Iterable[bytes], to: Path) -> None
 
     Raises:
         IntegrityError: The bytes are not those that were registered.
+        StorageFull: There is no room.
     """
     digest = hashlib.sha256()
     with writing_whole(to) as file:
         for chunk in chunks:
             digest.update(chunk)
-            file.write(chunk)
+            with io_errors(to):
+                file.write(chunk)
         if digest.hexdigest() != artifact.sha256:
             msg = f"`{artifact.path}` is not what was registered: its SHA-256 is {digest.hexdigest()}"
             raise IntegrityError(

@@ -19,11 +19,16 @@ _SMALL = 10 * 1024**2  # bytes that are harmless at any ratio
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 _ZIPS = (".npz", ".zip", ".skops")
-_UNSOUND = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-    *(NotImplementedError, RuntimeError, EOFError, ValueError, OSError),
+UNSOUND: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    RuntimeError,  # encrypted, or packed in a way that is not known
+    EOFError,
+    ValueError,
 )
-"""What reading a zip raises where it is damaged, packed in an unknown way, or encrypted."""
+"""What reading a zip raises that is damaged, or can't be unpacked; beside what the disk raises."""
+_UNREADABLE: tuple[type[Exception], ...] = (*UNSOUND, OSError)  # bzip2 says so of bad data, and seeking of bad places
 _END = 22  # bytes of a zip's last record without a comment
 _SYMLINK_SHIFT = 16  # where a zip keeps a file's Unix mode
 _ENCRYPTED = 0x1
@@ -44,7 +49,7 @@ def problem(file: BinaryIO, *, nested: bool = False) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             return _bounds(archive) or _first_problem(archive, nested=nested)
-    except _UNSOUND as error:
+    except _UNREADABLE as error:
         return f"it is no sound zip ({error})"
 
 
