@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.plan import Action, check_applicable, make_plan
 from modelyard.config.plan_values import Held, HeldFeatureSet, HeldModel
+from modelyard.config.problems import ConfigErrors
+from modelyard.features.problems import compile_problems
 from modelyard.registry.pages import every
 from modelyard.train import request_run
 
@@ -41,8 +43,11 @@ def plan_changes(workspace: Workspace, only: Collection[Key] | None = None) -> P
         only: The documents to look at, by kind and name; all of them, and those that are gone, unless said.
 
     Raises:
+        InvalidData: A feature set does not compile.
         Conflict: A name of this project belongs to another project.
     """
+    if problems := [*compile_problems(workspace.project)]:
+        raise ConfigErrors(problems)
     return make_plan(workspace.project, _read_held(workspace.registry), only)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,9 @@ def init(
         return
     for path in written:
         typer.echo(path)
-    note(f"Next: {'' if folder == Path() else f'cd {folder} && '}modelyard validate && modelyard plan")
+    note(
+        f"Next: {'' if folder == Path() else f'cd {shlex.quote(str(folder))} && '}modelyard validate && modelyard plan"
+    )
 
 
 @app.command()
@@ -71,21 +74,23 @@ def validate(
 
 
 def _problems_of(root: Path) -> tuple[list[Problem], list[Problem]]:
-    """The problems of a project, and the warnings of one without problems."""
+    """The problems of a project, and the warnings of one whose documents have none."""
     from modelyard.config.discovery import document_files
     from modelyard.config.loader import load_project
     from modelyard.config.problems import ConfigErrors
+    from modelyard.features.problems import compile_problems
     from modelyard.settings import read_settings
 
     environment = read_settings(root).environment
     try:
         if len(document_files(root)) < MANY_FILES:
-            return [], list(load_project(root, environment).warnings)
-        with progress(f"Checking {root.name}", PERCENT) as tell:
-            loaded = load_project(root, environment, tell=lambda done: tell(PERCENT * done))
-        return [], list(loaded.warnings)
+            loaded = load_project(root, environment)
+        else:
+            with progress(f"Checking {root.name}", PERCENT) as tell:
+                loaded = load_project(root, environment, tell=lambda done: tell(PERCENT * done))
     except ConfigErrors as error:
         return list(error.problems), []
+    return list(compile_problems(loaded)), list(loaded.warnings)
 
 
 @app.command()
