@@ -47,6 +47,8 @@ PEOPLE = "kind: Source\nname: people\nformat: csv\npath: a.csv\ncolumns: {age: i
          "logistic.yaml pipeline[0].with.base.use: `SVC` is not a class by its module"),
         ("logistic.yaml", 'C: "${strength}"', 'C: "${strength}", base: {use: sklearn.svm.SVC, with: [1]}',
          "logistic.yaml pipeline[0].with.base.with: the arguments are no mapping (`key: value`)"),
+        ("logistic.yaml", "strength: 1.0", "strength: {use: os.system}",
+         "logistic.yaml parameters.strength.use: `os.system` is in no module that this project allows"),
         ("logistic.yaml", "pipeline:\n", 'pipeline:\n  - columns: {"amount,": drop}\n',
          "logistic.yaml pipeline[0].columns.amount,: `amount,` names an empty column"),
         # Models

@@ -90,6 +90,8 @@ def test_init_validate_plan(
     monkeypatch.chdir(tmp_path / "first")
     assert run(["init", "--json"]) == 0
     assert "models/malignant.yaml" in json.loads(capsys.readouterr().out)["files"]
+    assert run(["init", "../second project"]) == 0
+    assert "Next: cd '../second project' && modelyard" in capsys.readouterr().err
     assert run(["validate"]) == 0
     assert run(["plan"]) == 2
     assert "Plan: 2 to create; 2 runs." in capsys.readouterr().out

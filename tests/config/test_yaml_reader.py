@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,12 @@ def test_a_syntax_error_says_what_to_do(text: str, words: str) -> None:
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     (problem,) = read_documents(tmp_path / "missing.yaml").problems
     assert problem.reason == "the file cannot be read: No such file or directory"
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (problem,) = read_documents(tmp_path / "pipe.yaml").problems
+    assert problem.reason == "the file cannot be read: it is not a regular file"
 
 
 def test_the_largest_file_is_read(tmp_path: Path) -> None:

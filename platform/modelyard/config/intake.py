@@ -47,8 +47,11 @@ class Intake:
 
     def mark_broken(self, raw: RawDocument) -> None:
         """Remember that a document has problems."""
-        if isinstance(raw.value, dict) and isinstance(raw.value.get("name"), str) and raw.value.get("kind") in KINDS:
-            self.broken[raw.value["kind"]].add(raw.value["name"])
+        if not isinstance(raw.value, dict):
+            return
+        kind, name = raw.value.get("kind"), raw.value.get("name")
+        if isinstance(kind, str) and kind in KINDS and isinstance(name, str):
+            self.broken[kind].add(name)
 
 
 def take_in(root: Path, tell: Callable[[float], None]) -> Intake:

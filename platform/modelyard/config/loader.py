@@ -108,7 +108,7 @@ class _Loading:
             report(self.set_entries[name].raw, check_feature_set(known, self.catalogue))
         for architecture in self.architecture_entries.values():
             raw, document = architecture.raw, architecture.document
-            report(raw, check_architecture(document, names_in(raw.value["pipeline"])))
+            report(raw, check_architecture(document, names_in(raw.value["pipeline"]), self.facts.modules))
             report(raw, check_pipeline(document.pipeline, self.facts.modules, ("pipeline",)))
         for index, model in enumerate(self.model_entries.values()):
             tell(index / len(self.model_entries))

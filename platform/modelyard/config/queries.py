@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.config.problems import Problem, near_miss
 from modelyard.config.sql_names import query_columns
-from modelyard.config.yaml_reader import LARGEST_FILE
+from modelyard.config.yaml_reader import LARGEST_FILE, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +44,7 @@ def read_query(file: Path) -> Query | list[Problem]:
         file: The template's file.
     """
     try:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST_FILE + 1)
+        data = read_bytes(file)
         text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         return [Problem(file, 1, 1, "", f"the query cannot be read: {error}", "write it as plain UTF-8")]

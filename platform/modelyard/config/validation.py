@@ -31,6 +31,8 @@ D = TypeVar("D", bound="Document")
 _SCALARS = frozenset({"string_type", "int_type", "float_type", "bool_type"})
 _QUOTED = re.compile(r"'([^']*)'")
 
+LONGEST_SHOWN = 100  # characters of a value; a message stays readable whatever was pasted into a field
+
 
 class Complaint(NamedTuple):
     """What pydantic says of one place."""
@@ -209,7 +211,8 @@ def _explained(kind: str, path: FieldPath) -> str:
 
 def _shown(complaint: Complaint) -> str:
     written = complaint.text and "${" not in complaint.text and not isinstance(complaint.value, str)
-    return complaint.text if written else str(complaint.value)
+    text = complaint.text if written else str(complaint.value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _described(complaint: Complaint) -> str:

@@ -5,7 +5,9 @@ A file is cut at its `---` lines first, so that a document which cannot be parse
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -43,13 +45,23 @@ class ReadFile:
 def read_documents(file: Path) -> ReadFile:
     """Every document of a file."""
     try:
-        with file.open("rb") as opened:
-            data = opened.read(LARGEST_FILE + 1)
+        data = read_bytes(file)
     except OSError as error:
-        return ReadFile(
-            problems=[Problem(file, 1, 1, "", f"the file cannot be read: {error.strerror}", "look at its permissions")]
-        )
+        hint = "look at its permissions, and at what it links to"
+        return ReadFile(problems=[Problem(file, 1, 1, "", f"the file cannot be read: {error.strerror}", hint)])
     return parse_documents(data, file)
+
+
+def read_bytes(file: Path) -> bytes:
+    """The bytes of a file, and one more than it may have at most.
+
+    Raises:
+        OSError: It cannot be read, or is no file: opening a named pipe would wait for whoever writes into it.
+    """
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with file.open("rb") as opened:
+        return opened.read(LARGEST_FILE + 1)
 
 
 def parse_documents(data: bytes, file: Path) -> ReadFile:

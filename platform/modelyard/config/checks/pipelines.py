@@ -44,12 +44,15 @@ def check_pipeline(
         yield from _check_use(used, (*path, *inner), modules)
 
 
-def check_architecture(architecture: Architecture, used_names: Collection[str]) -> Iterator[Finding]:
-    """Parameters that nothing in the pipeline inserts, or that would need another one first.
+def check_architecture(
+    architecture: Architecture, used_names: Collection[str], modules: Collection[str] | None
+) -> Iterator[Finding]:
+    """Parameters that nothing in the pipeline inserts, that would need another one first, or that name no class.
 
     Args:
         architecture: The architecture.
         used_names: The names that its pipeline inserts.
+        modules: The modules that it may name, as `modelyard.yaml` does; None where they are not known.
     """
     for name, value in architecture.parameters.items():
         if name not in used_names:
@@ -57,6 +60,8 @@ def check_architecture(architecture: Architecture, used_names: Collection[str]) 
             yield Finding(("parameters", name), f"nothing in the pipeline uses `{name}`", hint, at_key=True)
         if names_in(value) & architecture.parameters.keys():
             yield Finding(("parameters", name), "no parameter is inserted into another one", "write the value out")
+        for path, used in _within(value, ("parameters", name)):
+            yield from _check_use(used, path, modules)
 
 
 def uses_of(pipeline: Sequence[Step]) -> Iterator[tuple[FieldPath, dict[str, Any]]]:

@@ -33,6 +33,9 @@ Scalar = str | int | float | bool
 """A YAML scalar that keeps its type."""
 
 DURATION_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_DURATION = timedelta(days=36_500)
+"""A century: more than any data reaches back, and a date minus it is still a date."""
+
 _DURATION = re.compile(r"(?P<count>[1-9][0-9]*)(?P<unit>ms|s|m|h|d)")
 _SIZE = re.compile(r"(?P<count>[1-9][0-9]*)(?P<unit>Ki|Mi|Gi)")
 
@@ -41,13 +44,16 @@ def parse_duration(value: object) -> timedelta:
     """`30d`, `12h`, `15m`, `10s` or `5ms` as a timedelta.
 
     Raises:
-        ValueError: It is written otherwise.
+        ValueError: It is written otherwise, or longer than a century.
     """
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         msg = "a duration is a whole number and a unit, such as 30d, 12h, 15m, 10s or 5ms"
+        raise ValueError(msg)
+    if float(match["count"]) * DURATION_UNITS[match["unit"]] > LONGEST_DURATION.total_seconds():
+        msg = f"a duration is {format_duration(LONGEST_DURATION)} at most"
         raise ValueError(msg)
     return timedelta(seconds=int(match["count"]) * DURATION_UNITS[match["unit"]])
 
