@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -271,7 +272,7 @@ class OneJob:
 
     def list(self) -> list[Job]:
         left = Job("trial-0-left", JobState.FAILED)
-        return [left] if self.ended is None else [left, Job(self.name, self.ended.state, self.ended.reason)]
+        return [left] if self.ended is None else [left, replace(self.ended, name=self.name)]
 
     def logs(self, name: str) -> Iterator[bytes]:
         yield name.encode()
@@ -293,5 +294,7 @@ def test_a_trial_that_ends_without_an_outcome_says_so(tmp_path: Path, monkeypatc
     trials = Trials(launcher, FilesystemDatasets(tmp_path / "datasets"), yard.settings(tmp_path))
     assert trials.run(yard.spec(yard.definition())).reason == "it died"
     assert launcher.removed[0] == "trial-0-left"
+    launcher.ended = Job("", JobState.SUCCEEDED, outcome=b'{"well": 1}')
+    assert trials.run(yard.spec(yard.definition())).reason == "its job left no outcome that can be read"
     launcher.ended = None
     assert trials.run(yard.spec(yard.definition())).reason == "its job was removed"

@@ -6,7 +6,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelyard.errors import ModelyardError
 from modelyard.registry.files import writing_whole
@@ -43,6 +43,16 @@ class Outcome(BaseModel):
         if self.ok:
             return 0
         return EXIT_PERMANENT if self.permanent else EXIT_TRANSIENT
+
+
+def read_outcome(content: bytes | None) -> Outcome | None:
+    """What a job's process left behind; one that another version wrote, or half of one, counts as none."""
+    if content is None:
+        return None
+    try:
+        return Outcome.model_validate_json(content)
+    except ValidationError:
+        return None
 
 
 def tell(what: str, part: float) -> None:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
 from modelyard.registry.records import RunState
 from modelyard.training.board import BUILD_CORES, Board, make_board
-from modelyard.training.job import Outcome
+from modelyard.training.job import read_outcome
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import Moves
 from modelyard.training.spec import RunSpec
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from modelyard.registry.records import Run
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
+    from modelyard.training.job import Outcome
     from modelyard.training.launchers.launcher import JobSpec, Launcher
 
 INTERVAL = 0.1
@@ -214,7 +215,7 @@ class Reconciler:
         if job.state is JobState.RUNNING:
             board.needed.add(job.name)
             return run
-        return self._failed(run, job, _outcome(job))
+        return self._failed(run, job, read_outcome(job.outcome))
 
     def _advance_training(self, run: Run, spec: RunSpec, board: Board) -> Run:
         job = board.jobs.get(training_job(run))
@@ -225,7 +226,7 @@ class Reconciler:
             if run.cancel_requested:
                 self._launcher.cancel(job.name)
             return run
-        outcome = _outcome(job)
+        outcome = read_outcome(job.outcome)
         if outcome is None or not outcome.ok:
             return self._failed(run, job, outcome)
         self._keep_log(run, job)
@@ -283,12 +284,3 @@ def _spec(run: Run) -> RunSpec:
         first = error.errors()[0]
         reason = f"its specification can't be read: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise InvalidData(reason, "another version of Modelyard queued it; train the model again") from error
-
-
-def _outcome(job: Job) -> Outcome | None:
-    if job.outcome is None:
-        return None
-    try:
-        return Outcome.model_validate_json(job.outcome)
-    except ValidationError:
-        return None  # written by another version: the job counts as one that left none

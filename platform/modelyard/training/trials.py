@@ -19,7 +19,7 @@ from modelyard.config.kinds.base import Many
 from modelyard.config.substitution import substitute
 from modelyard.errors import IntegrityError, UsageError
 from modelyard.training.construct import near_misses
-from modelyard.training.job import Outcome
+from modelyard.training.job import Outcome, read_outcome
 from modelyard.training.launchers.launcher import JobState
 from modelyard.training.tasks import JobMaker, training_set
 
@@ -106,9 +106,10 @@ class Trials:
 def _outcome(job: Job | None) -> Outcome:
     if job is None:
         return Outcome(ok=False, reason="its job was removed")
-    if job.outcome is None:
-        return Outcome(ok=False, reason=job.reason, permanent=job.permanent)
-    return Outcome.model_validate_json(job.outcome)
+    left = read_outcome(job.outcome)
+    return left or Outcome(
+        ok=False, reason=job.reason or "its job left no outcome that can be read", permanent=job.permanent
+    )
 
 
 def with_settings(

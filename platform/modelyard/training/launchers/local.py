@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from modelyard.config.kinds.base import format_duration, parse_size
 from modelyard.errors import UsageError
 from modelyard.registry.files import CHUNK, writing_whole
+from modelyard.training.job import OUTCOME
 from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobState
 
@@ -186,7 +187,7 @@ def _end(home: Path, started: Started, reason: str, *, grace: float) -> None:
 
 
 def _ended(home: Path, code: int | None) -> Job:
-    outcome = _read(home / "outcome.json")
+    outcome = _read(home / OUTCOME)
     if outcome is not None:
         state = JobState.SUCCEEDED if json.loads(outcome).get("ok") else JobState.FAILED
         return Job(home.name, state, outcome=outcome)
