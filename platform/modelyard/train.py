@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from modelyard.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
-    from modelyard.config.definitions import ModelDefinition
+    from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
     from modelyard.registry.records import ModelRecord, Run
     from modelyard.training.job import Outcome
     from modelyard.training.spec import RunSpec
     from modelyard.workspace import Workspace
+
+T = TypeVar("T", bound="FeatureSetDefinition | ModelDefinition")
 
 
 @dataclass(frozen=True)
@@ -134,15 +136,28 @@ def model_named(workspace: Workspace, name: str) -> ModelDefinition:
         NotFound: The project has no such model.
         InvalidData: It waits for an environment variable.
     """
+    return _named(workspace.project.models, name, workspace, "model")
+
+
+def feature_set_named(workspace: Workspace, name: str) -> FeatureSetDefinition:
+    """A feature set of the project.
+
+    Raises:
+        NotFound: The project has no such feature set.
+        InvalidData: It waits for an environment variable.
+    """
+    return _named(workspace.project.feature_sets, name, workspace, "feature set")
+
+
+def _named(known: Mapping[str, T], name: str, workspace: Workspace, noun: str) -> T:
     from modelyard.config.problems import near_miss
     from modelyard.config.substitution import refuse_unset
 
-    models = workspace.project.models
-    if name not in models:
-        reason = f"the project `{workspace.project.name}` has no model `{name}`"
-        raise NotFound(reason, near_miss(name, models))
-    refuse_unset(models[name].content(), f"the model `{name}`")
-    return models[name]
+    if name not in known:
+        reason = f"the project `{workspace.project.name}` has no {noun} `{name}`"
+        raise NotFound(reason, near_miss(name, known))
+    refuse_unset(known[name].content(), f"the {noun} `{name}`")
+    return known[name]
 
 
 def _held(workspace: Workspace, name: str) -> ModelRecord | None:

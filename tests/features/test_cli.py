@@ -101,19 +101,41 @@ def test_a_day_of_a_version_needs_no_documents(project: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["materialise", "histry", "--as-of", "2026-01-02"], "did you mean `history`?"),
         (["materialise", "history"], "say --as-of"),
         (["materialise", "history", "--from", "2026-01-02"], "say --as-of"),
         (["materialise", "history", "--from", "2026-01-02", "--to", "2026-01-01"], "say --as-of"),
         (["materialise", "history", "--as-of", "2026-01-02", "--to", "2026-01-03"], "say --as-of"),
         (["materialise", "history", "--as-of", "today"], "today"),
-        (["training-set", "sells"], "there are buys"),
-        (["compile", "histry"], "did you mean `history`?"),
     ],
 )
 def test_wrong_usage_is_named(project: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str) -> None:
     assert project.exists()
     assert reason in out(capsys, *words, code=64)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["materialise", "histry", "--as-of", "2026-01-02"], "did you mean `history`?"),
+        (["training-set", "sells"], "there are: buys"),
+        (["compile", "histry"], "did you mean `history`?"),
+    ],
+)
+def test_what_is_not_in_the_project_is_told(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    assert project.exists()
+    assert hint in out(capsys, *words, code=1)[1]
+
+
+@pytest.mark.parametrize("words", [["training-set", "buys"], [*MATERIALISE], ["compile", "history"]])
+def test_a_variable_that_is_not_set_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    variables = "vars: {visits: {env: VISITS_FILE}}\n"
+    (project / "modelyard.yaml").write_text(PROJECT + variables)
+    (project / "documents.yaml").write_text(DOCUMENTS.replace("visits.parquet", "${visits}"))
+    assert "needs the environment variable VISITS_FILE" in out(capsys, *words, code=65)[1]
 
 
 def test_a_training_set_is_built_and_copied(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

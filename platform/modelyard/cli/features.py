@@ -80,19 +80,16 @@ def training_set(
     as_json: AsJson = False,
 ) -> None:
     """Build a model's training set, and say where it lies and what is in it."""
-    from modelyard.features.registration import register_feature_sets
     from modelyard.features.training_set import build_training_set
-    from modelyard.training.requests import make_spec
+    from modelyard.train import model_named, run_spec
     from modelyard.workspace import open_workspace
 
     workspace = open_workspace()
-    definition = _named(workspace.project.models, model, "model")
-    pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
-    pinned = [pins[name] for name in definition.feature_sets]
-    request = make_spec(definition, pinned, day=as_of.date() if as_of else None, sample=sample)
+    definition = model_named(workspace, model)
+    spec = run_spec(workspace, definition, day=as_of.date() if as_of else None, sample=sample)
     with progress("Building", 1.0) as show:
         manifest = build_training_set(
-            request, registry=workspace.registry, engine=workspace.engine, datasets=workspace.datasets,
+            spec, registry=workspace.registry, engine=workspace.engine, datasets=workspace.datasets,
             progress=lambda _what, part: show(part),
         )  # fmt: skip
     file = workspace.datasets.files(manifest)[0]
@@ -121,9 +118,10 @@ def compile_(
     from modelyard.features.compile import compile_set
     from modelyard.features.lineage import lineage_of
     from modelyard.features.sql import DIALECT
+    from modelyard.train import feature_set_named
     from modelyard.workspace import open_workspace
 
-    compiled = compile_set(_named(open_workspace().project.feature_sets, name, "feature set"))
+    compiled = compile_set(feature_set_named(open_workspace(), name))
     sql = sqlglot.transpile(compiled.statement, read=DIALECT, write=DIALECT, pretty=True)[0]
     if as_json:
         print_json({"feature_set": name, "sql": sql, "lineage": lineage_of(compiled)})
@@ -172,8 +170,9 @@ def _registered(
 ) -> tuple[list[FeatureSetDefinition], Mapping[str, FeatureSetPin]]:
     """Feature sets of the project, and their versions in the registry."""
     from modelyard.features.registration import register_feature_sets
+    from modelyard.train import feature_set_named
 
-    definitions = [_named(workspace.project.feature_sets, name, "feature set") for name in names]
+    definitions = [feature_set_named(workspace, name) for name in names]
     return definitions, register_feature_sets(definitions, workspace.registry, workspace.project.name)
 
 
@@ -205,17 +204,6 @@ def _days(
         reason = "which days is not clear"
         raise UsageError(reason, "say --as-of 2026-07-01, or --from 2026-02-01 --to 2026-07-01")
     return grid.days(first.date(), last.date())
-
-
-def _named(known: Mapping[str, Any], name: str, what: str) -> Any:
-    import difflib
-
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else f"there are {', '.join(known)}"
-        reason = f"there is no {what} `{name}` in this project"
-        raise UsageError(reason, hint)
-    return known[name]
 
 
 def _print_results(results: Sequence[MaterialiseResult], *, as_json: bool) -> None:
