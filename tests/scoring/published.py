@@ -55,12 +55,27 @@ def register_set(registry: LocalRegistry, definition: Mapping[str, Any]) -> int:
 
 
 def publish(
-    datasets: FilesystemDatasets, dataset: str, day: date, columns: Mapping[str, Any], instants: Sequence[datetime] = ()
+    datasets: FilesystemDatasets,
+    dataset: str,
+    day: date,
+    columns: Mapping[str, Any],
+    as_of: Sequence[datetime] = (),
+    instants: Sequence[datetime] = (),
 ) -> Manifest:
-    """Publish a partition: as of its day's midnight in UTC, unless each row has an instant of its own."""
+    """Publish a partition.
+
+    Args:
+        datasets: Where.
+        dataset: The dataset.
+        day: The partition.
+        columns: Its rows.
+        as_of: The instant of each row; the day's midnight in UTC unless said.
+        instants: The partition's instants; those of the rows unless said.
+    """
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     table = pa.table(dict(columns))
-    times = list(instants) or [datetime(day.year, day.month, day.day, tzinfo=UTC)] * table.num_rows
-    table = table.append_column("as_of", pa.array(times, pa.timestamp("us", "UTC")))
+    times = pa.array(as_of or [midnight] * table.num_rows, pa.timestamp("us", "UTC"))
+    named = [instant.isoformat() for instant in instants or sorted({*as_of}) or [midnight]]
     with datasets.stage(dataset) as staging:
-        pq.write_table(table, staging.path / "rows.parquet", row_group_size=2)
-        return staging.publish(day.isoformat())
+        pq.write_table(table.append_column("as_of", times), staging.path / "rows.parquet", row_group_size=2)
+        return staging.publish(day.isoformat(), details={"instants": named})

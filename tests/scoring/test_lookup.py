@@ -142,6 +142,23 @@ def test_of_a_day_with_several_instants_the_last_one_that_began_counts(datasets:
     assert partitions.get(hourly, NOON).table["amount"].to_pylist() == [3.0]
 
 
+def test_an_instant_that_knows_nobody_is_not_answered_by_the_one_before(datasets: FilesystemDatasets) -> None:
+    hourly = pinned(every="12h", ttl="1d")
+    midnight = NOON - timedelta(hours=12)
+    columns = {"borrower_id": ["a"], "amount": [1.0]}
+    publish(datasets, hourly.dataset, DAY, columns, [midnight], [midnight, NOON])
+    partition = loaded(datasets, NOON, hourly).get(hourly, NOON)
+    assert (partition.as_of, partition.table.num_rows) == (NOON, 0)
+
+
+def test_an_instant_that_has_not_come_is_never_used(datasets: FilesystemDatasets) -> None:
+    hourly = pinned(every="12h", ttl="1d")
+    publish(datasets, hourly.dataset, DAY, {"borrower_id": ["a"], "amount": [1.0]}, [NOON])
+    early = NOON - timedelta(seconds=1)
+    with pytest.raises(Unavailable, match="there is none"):
+        loaded(datasets, early, hourly).get(hourly, early)
+
+
 def test_sets_that_nobody_pins_any_more_are_forgotten(datasets: FilesystemDatasets) -> None:
     history = pinned()
     publish(datasets, history.dataset, DAY, {"borrower_id": ["a"], "amount": [1.0]})

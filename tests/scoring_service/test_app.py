@@ -79,9 +79,9 @@ def test_rows_are_scored_by_their_features(client: TestClient, service: Service)
 def test_entities_are_scored_by_what_was_published_last(
     client: TestClient, history_live: FeatureSetPin, datasets: FilesystemDatasets, clock: Clock
 ) -> None:
-    wait_for(lambda: client.get("/v1/models").json()["models"])
     table = training_set()
     asked = [{"loan_id": "L7"}, {"loan_id": "nobody"}, {"loan_id": "L3"}]
+    wait_for(lambda: client.post(SCORE, json={"entities": asked}).status_code == 200)
     content = client.post(SCORE, json={"entities": asked}).json()
     rows = table.select(list(KINDS)).to_pylist()
     by_features = client.post(SCORE, json={"features": [rows[7], rows[3]]}).json()["predictions"]

@@ -7,7 +7,7 @@ published. A set without one that is young enough is an error: no model was ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from modelyard.scoring.partition import LoadedPartition, load_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     import numpy.typing as npt
     import pyarrow as pa
@@ -112,8 +111,12 @@ class Partitions:
         loaded = self._loaded.get(pinned.dataset)
         if loaded is not None and (loaded.digest, loaded.asked_for) == (manifest.digest, instant):
             return loaded
-        first = grid.instants(date.fromisoformat(partition))[0]
-        return load_partition(self._datasets.files(manifest), manifest, pinned.definition.entity, first, instant)
+        # By the manifest and not by the rows: an instant may know nobody, and then nobody has values any more.
+        instants = [datetime.fromisoformat(as_of) for as_of in manifest.details["instants"]]
+        as_of = max((as_of for as_of in instants if as_of <= instant), default=None)
+        if as_of is None:
+            return None
+        return load_partition(self._datasets.files(manifest), manifest, pinned.definition.entity, as_of, instant)
 
 
 @dataclass(frozen=True)

@@ -61,24 +61,21 @@ class LoadedPartition:
 
 
 def load_partition(
-    files: Sequence[str], manifest: Manifest, keys: Sequence[str], first: datetime, instant: datetime
+    files: Sequence[str], manifest: Manifest, keys: Sequence[str], as_of: datetime, asked_for: datetime
 ) -> LoadedPartition:
-    """Read the rows of the last instant that a partition has up to one.
+    """Read the rows of one instant of a partition.
 
     Args:
         files: The partition's files.
         manifest: The partition's manifest.
         keys: The entity's columns.
-        first: The first instant of the partition's day.
-        instant: The instant that is wished for, on that day or later.
+        as_of: The instant; one that the manifest names.
+        asked_for: The instant that was wished for, the same or a later one.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    instants = [batch.column(AS_OF) for batch in read_batches(files, manifest.where, [AS_OF])]
-    known = sorted({value for column in instants for value in pc.unique(column).to_pylist() if value <= instant})
-    as_of = known[-1] if known else first
     kept = []
     for batch in read_batches(files, manifest.where):
         column = batch.column(AS_OF)
@@ -86,7 +83,7 @@ def load_partition(
     table = pa.Table.from_batches(kept, pq.read_schema(files[0])).combine_chunks()
     hashes = _hashes(table.select(list(keys)))
     rows = np.argsort(hashes, kind="stable")
-    return LoadedPartition(manifest.digest, as_of, instant, table, tuple(keys), hashes[rows], rows)
+    return LoadedPartition(manifest.digest, as_of, asked_for, table, tuple(keys), hashes[rows], rows)
 
 
 def _hashes(keys: pa.Table) -> npt.NDArray[np.uint64]:
