@@ -37,3 +37,16 @@ def test_each_is_told_with_its_file(lender: Path, capsys: pytest.CaptureFixture[
 
     assert run(["plan"]) == 65
     assert "borrower_history.yaml:1:1" in capsys.readouterr().err
+
+
+def test_a_model_s_conditions_are_told_once_for_each_field(lender: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models = lender.parent / "models" / "loan_default.yaml"
+    text = models.read_text().replace("where: \"market = '${market}'\"", 'where: "lenght(market) = 2"')
+    models.write_text(text.replace("where: \"active and market = '${market}'\"", "where: \"getenv('HOME') = market\""))
+
+    assert run(["validate", "--json"]) == 65
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [one["field"] for one in problems] == ["data.labels.where", "scoring.population.where"]
+    assert "`lenght` is not among the functions" in problems[0]["reason"]
+    assert problems[0]["hint"] == "did you mean `length` or `len` or `bit_length`?"
+    assert "`getenv` is not among the functions" in problems[1]["reason"]

@@ -1,4 +1,4 @@
-"""What keeps a project's feature sets from being compiled, by the files that define them."""
+"""What keeps a project's SQL from being run, by the files that hold it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from modelyard.config.problems import Problem
 from modelyard.errors import InvalidData
 from modelyard.features.compile import compile_set
+from modelyard.features.sql import check_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from modelyard.config.kinds import Model
     from modelyard.config.project import LoadedProject
 
 
 def compile_problems(project: LoadedProject) -> Iterator[Problem]:
-    """The feature sets of a project whose SQL does what it may not, such as reading a file.
+    """The feature sets and models of a project whose SQL does what it may not, such as reading a file.
 
     Args:
         project: A project whose documents have no problems of their own.
@@ -26,3 +28,30 @@ def compile_problems(project: LoadedProject) -> Iterator[Problem]:
         except InvalidData as error:
             hint = error.hint or f"change its SQL; modelyard features compile {name} shows what it comes to"
             yield Problem(project.origins["FeatureSet", name], 1, 1, "", error.reason, hint)
+    yield from _condition_problems(project)
+
+
+def _condition_problems(project: LoadedProject) -> Iterator[Problem]:
+    """Models' conditions; one that many models of a document share is checked once."""
+    seen = set()
+    for name, definition in sorted(project.models.items()):
+        file = project.origins["Model", name]
+        for field, source, where in _conditions(definition.document):
+            if (file, field, source, where) in seen:
+                continue
+            seen.add((file, field, source, where))
+            try:
+                check_scalar(where, definition.sources[source].columns, f"model `{name}`")
+            except InvalidData as error:
+                hint = error.hint or "one condition on the source's columns, as \"market = 'ke'\""
+                yield Problem(file, 1, 1, field, error.reason, hint)
+
+
+def _conditions(model: Model) -> Iterator[tuple[str, str, str]]:
+    """The field, the source and the SQL of each condition of a model."""
+    labels = model.data.labels
+    if labels.where is not None:
+        yield "data.labels.where", labels.source, labels.where
+    population = model.scoring.population if model.scoring else None
+    if population is not None and population.where is not None:
+        yield "scoring.population.where", population.source, population.where
