@@ -17,7 +17,7 @@ import pytest
 
 from modelyard.config.bundles import bundle_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable, UsageError
-from modelyard.jobs.train import main
+from modelyard.jobs.train import train
 from modelyard.registry.records import VersionClaim, VersionState
 from modelyard.registry.transfer import register_version
 from modelyard.training import run_task as running
@@ -284,7 +284,7 @@ def test_the_projects_own_classes_travel_with_the_version(registry: LocalRegistr
 def test_a_task_file_is_run_and_leaves_its_outcome(registry: LocalRegistry, tmp_path: Path) -> None:
     task = applied(registry, yard.task(tmp_path / "run", yard.definition(), registry=(tmp_path / "home").as_uri()))
     (tmp_path / "run" / "task.json").write_bytes(yard.task_bytes(task))
-    assert main([str(tmp_path / "run" / "task.json")]) == 0
+    assert run_job(train, tmp_path / "run" / "task.json") == 0
     outcome = Outcome.model_validate_json((tmp_path / "run" / "outcome.json").read_bytes())
     assert (outcome.ok, outcome.version) == (True, 1)
 
@@ -311,10 +311,10 @@ def test_a_task_runs_in_a_process_of_its_own(registry: LocalRegistry, tmp_path: 
     ],
 )
 def test_a_job_says_how_it_failed(tmp_path: Path, error: Exception, code: int, permanent: bool, capfd: Any) -> None:
-    def work() -> Outcome:
+    def work(_task: Path) -> Outcome:
         raise error
 
-    assert run_job(work, tmp_path) == code
+    assert run_job(work, tmp_path / "task.json") == code
     outcome = json.loads((tmp_path / "outcome.json").read_bytes())
     assert (outcome["ok"], outcome["permanent"]) == (False, permanent)
     assert str(error).split("\n", maxsplit=1)[0] in outcome["reason"]

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
-from modelyard.jobs.prepare import main
+from modelyard.jobs.prepare import prepare
 from modelyard.registry.records import RunState
-from modelyard.training.job import Outcome
+from modelyard.training.job import Outcome, run_job
 from modelyard.training.logs import read_log
 from modelyard.training.requests import plan_run
 from modelyard.training.spec import RunSpec, TrainTask
@@ -30,12 +30,12 @@ def maker(tmp_path: Path) -> JobMaker:
     return JobMaker(yard.settings(tmp_path), FilesystemDatasets(tmp_path / "datasets"))
 
 
-def prepare(maker: JobMaker, tmp_path: Path) -> Outcome:
+def prepared(maker: JobMaker, tmp_path: Path) -> Outcome:
     """Run the job that builds the training set of the usual model, from its file."""
     job = maker.build("prepare", yard.spec(yard.definition()))
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "task.json").write_bytes(job.task)
-    code = main([str(tmp_path / "job" / "task.json")])
+    code = run_job(prepare, tmp_path / "job" / "task.json")
     outcome = Outcome.model_validate_json((tmp_path / "job" / "outcome.json").read_bytes())
     assert code == outcome.exit_code
     return outcome
@@ -44,7 +44,7 @@ def prepare(maker: JobMaker, tmp_path: Path) -> Outcome:
 def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker, tmp_path: Path) -> None:
     rows = yard.table(50)
     pq.write_table(rows.rename_columns(["loan_id", "outcome", *rows.column_names[2:]]), tmp_path / "loans.parquet")
-    assert prepare(maker, tmp_path).ok
+    assert prepared(maker, tmp_path).ok
     asked = yard.spec(yard.definition())
     built = training_set(maker.datasets, asked)
     assert built is not None
@@ -57,7 +57,7 @@ def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker
 
 
 def test_a_source_that_is_not_there_is_told(maker: JobMaker, tmp_path: Path) -> None:
-    outcome = prepare(maker, tmp_path)
+    outcome = prepared(maker, tmp_path)
     assert (outcome.ok, outcome.permanent) == (False, True)
     assert "loans" in outcome.reason
 

@@ -9,29 +9,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from modelyard.training.job import Outcome, run_job, tell
 from modelyard.training.spec import PrepareTask
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the task in a file.
-
-    Args:
-        arguments: The file.
-
-    Returns:
-        0 done, 65 failed for good, 75 to be tried again.
-    """
-    file = Path(arguments[0])
-    return run_job(lambda: _run(file), file.parent)
-
-
-def _run(file: Path) -> Outcome:
+def prepare(file: Path) -> Outcome:
+    """Build the training set that a task's file asks for."""
     from modelyard.features.training_set import build_training_set
     from modelyard.settings import read_settings
     from modelyard.wiring import open_datasets, open_engine, open_registry
@@ -50,4 +34,4 @@ def _run(file: Path) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_job(prepare, Path(sys.argv[1])))

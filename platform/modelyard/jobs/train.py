@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from modelyard.training.job import Outcome, run_job
 from modelyard.training.spec import TrainTask
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the task in a file.
-
-    Args:
-        arguments: The file.
-
-    Returns:
-        0 done, 65 failed for good, 75 to be tried again.
-    """
-    file = Path(arguments[0])
-    return run_job(lambda: _run(file), file.parent)
-
-
-def _run(file: Path) -> Outcome:
+def train(file: Path) -> Outcome:
+    """Do the run that a task's file describes."""
     from modelyard.training.run_task import run_task
     from modelyard.wiring import open_registry_at
 
@@ -35,4 +19,4 @@ def _run(file: Path) -> Outcome:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_job(train, Path(sys.argv[1])))

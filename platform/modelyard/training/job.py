@@ -66,20 +66,20 @@ def tell(what: str, part: float) -> None:
     sys.stdout.flush()
 
 
-def run_job(work: Callable[[], Outcome], folder: Path) -> int:
+def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
     """Do a job's work and leave its outcome behind, whatever happens short of a kill.
 
     A process that dies before the outcome is written leaves none, and is started again.
 
     Args:
-        work: The work.
-        folder: Where the outcome goes.
+        work: The work, given the task's file.
+        task: The task's file; the outcome goes beside it.
 
     Returns:
-        The exit code.
+        The process's exit code: 0 done, 65 failed for good, 75 to be tried again.
     """
     try:
-        outcome = work()
+        outcome = work(task)
     except ModelyardError as error:
         outcome = Outcome(ok=False, reason=str(error), permanent=not error.transient)
     except OSError as error:
@@ -90,6 +90,6 @@ def run_job(work: Callable[[], Outcome], folder: Path) -> int:
         outcome = Outcome(ok=False, reason=f"{type(error).__name__}: {error}", permanent=True)
     if outcome.reason:
         sys.stdout.write(f"{outcome.reason}\n")
-    with writing_whole(folder / OUTCOME) as file:
+    with writing_whole(task.parent / OUTCOME) as file:
         file.write(outcome.model_dump_json().encode())
     return outcome.exit_code
