@@ -189,7 +189,7 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     pq.write_table(rows, folder / "rows.parquet")
     roles = {"entity": ["entity"], "label": "__label", "features": dict.fromkeys(NAMES, "number")}
     task = TrainTask(
-        run=run.id, spec=spec, files=(str(folder / "rows.parquet"),), training_set=digest("rows"), roles=roles,
+        run=run.id, spec=spec, files=(str(folder / "rows.parquet"),), training_set_content=digest("rows"), roles=roles,
         registry=folder.as_uri(),
     )  # fmt: skip
     outcome = run_task(task, registry, folder)

@@ -45,7 +45,7 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """What a check found."""
 
     check: str
@@ -54,28 +54,28 @@ class Finding:
     hint: str = ""
 
 
-Check = Callable[["Workspace"], Iterator[Finding]]
+Check = Callable[["Workspace"], Iterator[Diagnosis]]
 
 
-def examine(workspace: Workspace) -> list[Finding]:
-    """Run every check; an error in one is its finding, and the others still run.
+def examine(workspace: Workspace) -> list[Diagnosis]:
+    """Run every check; an error in one is its diagnosis, and the others still run.
 
     Args:
         workspace: The workspace to look at.
     """
-    findings: list[Finding] = []
+    diagnoses: list[Diagnosis] = []
     for check in CHECKS:
         try:
-            findings.extend(check(workspace))
+            diagnoses.extend(check(workspace))
         except ModelyardError as error:
-            findings.append(Finding(check.__name__.strip("_"), Health.FAILED, error.reason, error.hint))
-    return findings
+            diagnoses.append(Diagnosis(check.__name__.strip("_"), Health.FAILED, error.reason, error.hint))
+    return diagnoses
 
 
-def _python(workspace: Workspace) -> Iterator[Finding]:  # noqa: ARG001 - every check takes the workspace
+def _python(workspace: Workspace) -> Iterator[Diagnosis]:  # noqa: ARG001 - every check takes the workspace
     version = ".".join(str(part) for part in sys.version_info[:3])
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    yield Finding(
+    yield Diagnosis(
         "python",
         Health.OK if supported else Health.FAILED,
         version,
@@ -83,13 +83,13 @@ def _python(workspace: Workspace) -> Iterator[Finding]:  # noqa: ARG001 - every 
     )
 
 
-def _extras(workspace: Workspace) -> Iterator[Finding]:
+def _extras(workspace: Workspace) -> Iterator[Diagnosis]:
     wanted = {module.split("/")[-1] for module in workspace.project.document.modules}
     for extra, module in EXTRAS.items():
         if not importlib.util.find_spec(module):
             hint = f"pip install 'modelyard[{extra}]'"
             health = Health.FAILED if extra in wanted else Health.WARNING
-            yield Finding("extras", health, f"{extra} is not installed", hint)
+            yield Diagnosis("extras", health, f"{extra} is not installed", hint)
             continue
         try:
             with warnings.catch_warnings():
@@ -97,18 +97,18 @@ def _extras(workspace: Workspace) -> Iterator[Finding]:
                 importlib.import_module(module)
         except Exception as error:  # noqa: BLE001 - a library that can't load its native part raises anything
             # On macOS a missing OpenMP shows only when a booster is imported.
-            yield Finding("extras", Health.FAILED, f"{extra} does not load: {error}", "on macOS: brew install libomp")
+            yield Diagnosis("extras", Health.FAILED, f"{extra} does not load: {error}", "on macOS: brew install libomp")
         else:
-            yield Finding("extras", Health.OK, extra)
+            yield Diagnosis("extras", Health.OK, extra)
 
 
-def _variables(workspace: Workspace) -> Iterator[Finding]:
+def _variables(workspace: Workspace) -> Iterator[Diagnosis]:
     known = {*VARIABLES, *_variables_of(workspace.project.document.vars.values())}
     for name in sorted(os.environ):
         if name.startswith("MODELYARD_") and name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}?" if near else ""
-            yield Finding("variables", Health.WARNING, f"{name} is no setting of Modelyard or the project", hint)
+            yield Diagnosis("variables", Health.WARNING, f"{name} is no setting of Modelyard or the project", hint)
 
 
 def _variables_of(values: Iterable[object]) -> Iterator[str]:
@@ -120,28 +120,28 @@ def _variables_of(values: Iterable[object]) -> Iterator[str]:
             yield from _variables_of(value.values())
 
 
-def _project(workspace: Workspace) -> Iterator[Finding]:
+def _project(workspace: Workspace) -> Iterator[Diagnosis]:
     project = workspace.project
     counts = f"{len(project.models)} models, {len(project.feature_sets)} feature sets, {len(project.sources)} sources"
-    yield Finding("project", Health.OK, f"{project.name}: {counts}")
+    yield Diagnosis("project", Health.OK, f"{project.name}: {counts}")
 
 
-def _state(workspace: Workspace) -> Iterator[Finding]:
+def _state(workspace: Workspace) -> Iterator[Diagnosis]:
     home = workspace.settings.home
     try:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
             free = shutil.disk_usage(home).free
     except OSError as error:
-        yield Finding("state", Health.FAILED, f"{home} can't be written: {error.strerror}", "set MODELYARD_HOME")
+        yield Diagnosis("state", Health.FAILED, f"{home} can't be written: {error.strerror}", "set MODELYARD_HOME")
         return
     gibibytes = f"{free / (1 << 30):.1f} GiB free in {home}"
-    yield Finding("state", Health.OK if free >= LEAST_FREE_BYTES else Health.WARNING, gibibytes)
+    yield Diagnosis("state", Health.OK if free >= LEAST_FREE_BYTES else Health.WARNING, gibibytes)
 
 
-def _registry(workspace: Workspace) -> Iterator[Finding]:
+def _registry(workspace: Workspace) -> Iterator[Diagnosis]:
     models = workspace.registry.models(limit=1)
-    yield Finding("registry", Health.OK, f"{workspace.settings.registry}: {'in use' if models.items else 'empty'}")
+    yield Diagnosis("registry", Health.OK, f"{workspace.settings.registry}: {'in use' if models.items else 'empty'}")
 
 
 CHECKS: tuple[Check, ...] = (_python, _project, _extras, _variables, _state, _registry)

@@ -121,7 +121,7 @@ def train(
         run=run.id,
         spec=spec,
         files=(str(own / "rows.parquet"),),
-        training_set=digest("rows"),
+        training_set_content=digest("rows"),
         roles={"entity": entity, "label": "__label", "time": None, "weight": None, "group": None, "features": KINDS},
         registry="file:///nowhere",
     )

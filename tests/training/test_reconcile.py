@@ -87,7 +87,7 @@ class PlayedLauncher:
     def _work(self, name: str) -> dict[str, Any]:
         task = json.loads(self.specs[name].task)
         if is_build(name):
-            wanted = RunSpec.model_validate(task["request"])
+            wanted = RunSpec.model_validate(task["spec"])
             with self.datasets.stage(f"training_sets/{wanted.training_set}") as staging:
                 pq.write_table(yard.table(5), staging.path / "rows.parquet")
                 staging.publish("all", details={"roles": yard.roles()})
@@ -100,7 +100,9 @@ class PlayedLauncher:
         found = self.registry.find_version(wanted_model(task), request(task))
         if found is not None and found.run == task["run"]:
             return {"version": found.number}
-        pins = Pins(config=digest("c"), code=digest("c"), environment=digest("e"), training_set=task["training_set"])
+        pins = Pins(
+            config=digest("c"), code=digest("c"), environment=digest("e"), training_set=task["training_set_content"]
+        )
         artifact = Artifact(path="model.json", size=file.stat().st_size, sha256=file_digest(file))
         model, run = wanted_model(task), task["run"]
         claim = VersionClaim(model=model, key=run, run=run, request=request(task), pins=pins, artifacts=(artifact,))

@@ -101,7 +101,7 @@ def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **mo
         "run": asked.run_id(1),
         "spec": asked,
         "files": (str(folder / "rows.parquet"),),
-        "training_set": digest("rows"),
+        "training_set_content": digest("rows"),
         "roles": roles(),
         "registry": (folder / "home").as_uri(),
     }
@@ -110,7 +110,7 @@ def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **mo
 
 def task_bytes(made: TrainTask) -> bytes:
     """A task as its file holds it."""
-    return canonical_json({**made.model_dump(mode="json", exclude={"spec"}), "spec": made.spec.content()})
+    return canonical_json(made.content())
 
 
 def registry(home: Path) -> LocalRegistry:

@@ -32,7 +32,7 @@ USUAL_DAYS = 7
 
 
 @dataclass(frozen=True)
-class Finding:
+class Checked:
     """What was seen of a source or of a partition."""
 
     place: str
@@ -46,7 +46,7 @@ class Finding:
     """What is wrong with it, or unexpected."""
 
 
-def check_sources(sources: Iterable[Source], engine: Engine, at: datetime) -> Iterator[Finding]:
+def check_sources(sources: Iterable[Source], engine: Engine, at: datetime) -> Iterator[Checked]:
     """Check sources as known at a moment.
 
     Args:
@@ -58,9 +58,9 @@ def check_sources(sources: Iterable[Source], engine: Engine, at: datetime) -> It
         place = f"source `{source.name}`"
         try:
             rows, usual = _rows_of_source(source, engine, at)
-            yield Finding(place, True, rows, usual, _unexpected(audit_source(source, engine, until=at)))
+            yield Checked(place, True, rows, usual, _unexpected(audit_source(source, engine, until=at)))
         except InvalidData as error:
-            yield Finding(place, False, 0, None, str(error.reason))
+            yield Checked(place, False, 0, None, str(error.reason))
 
 
 def _rows_of_source(source: Source, engine: Engine, at: datetime) -> tuple[int, float | None]:
@@ -83,7 +83,7 @@ def _rows_of_source(source: Source, engine: Engine, at: datetime) -> tuple[int, 
 
 def check_partitions(
     definitions: Iterable[FeatureSetDefinition], pins: Mapping[str, FeatureSetPin], datasets: DatasetStore, day: date
-) -> Iterator[Finding]:
+) -> Iterator[Checked]:
     """Check the partitions that hold feature sets' values as of a day.
 
     Args:
@@ -101,9 +101,9 @@ def check_partitions(
             datasets.verify(manifest)
             audit = audit_published(definition.document.expectations, manifest, datasets)
             ok = not audit.failures("critical")
-            yield Finding(place, ok, manifest.rows, _usual_rows(pin, partition, datasets), _unexpected(audit))
+            yield Checked(place, ok, manifest.rows, _usual_rows(pin, partition, datasets), _unexpected(audit))
         except ModelyardError as error:
-            yield Finding(place, False, 0, None, str(error.reason))
+            yield Checked(place, False, 0, None, str(error.reason))
 
 
 def _usual_rows(pin: FeatureSetPin, partition: date, datasets: DatasetStore) -> float | None:

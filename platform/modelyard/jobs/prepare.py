@@ -23,7 +23,7 @@ def prepare(file: Path) -> Outcome:
     task = PrepareTask.model_validate_json(file.read_bytes())
     settings = read_settings(Path(task.root), task.environment)
     manifest = build_training_set(
-        task.request,
+        task.spec,
         registry=open_registry(settings),
         engine=open_engine(settings),
         datasets=open_datasets(settings),

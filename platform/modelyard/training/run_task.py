@@ -126,7 +126,7 @@ def _register(
             config=spec.config,
             code=spec.code,
             environment=spec.environment,
-            training_set=task.training_set,
+            training_set=task.training_set_content,
             feature_sets=spec.feature_sets,
         ),
         metrics=metrics,

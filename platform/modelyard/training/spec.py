@@ -40,19 +40,28 @@ class RunSpec(TrainingSetRequest):
         return f"{model}-{self.request[:12]}-{attempt}"
 
 
-class TrainTask(BaseModel):
-    """What a run's process is handed, in a file: the spec, and where to read and to write."""
+class JobTask(BaseModel):
+    """What a job's process is handed, in a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    spec: RunSpec
+    """What the run that needs the job is asked to make."""
+
+    def content(self) -> dict[str, Any]:
+        """The task as plain JSON values."""
+        return {**self.model_dump(mode="json", exclude={"spec"}), "spec": self.spec.content()}
+
+
+class TrainTask(JobTask):
+    """What the job that trains is handed: where to read and to write."""
+
     run: str
     """The run's id."""
-    spec: RunSpec
-    """What it is asked to do."""
     files: tuple[str, ...]
     """The training set's files: local paths, or presigned URLs."""
-    training_set: str
-    """The digest of the training set's content."""
+    training_set_content: str
+    """The digest of what the training set holds; `spec.training_set` is that of what it was asked to hold."""
     roles: dict[str, Any]
     """What each column of the training set is."""
     registry: str
@@ -65,13 +74,9 @@ class TrainTask(BaseModel):
     """Whether a version is registered when the gates are met."""
 
 
-class PrepareTask(BaseModel):
-    """What a job that builds a training set is handed."""
+class PrepareTask(JobTask):
+    """What the job that builds a training set is handed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    request: RunSpec
-    """What the training set is asked to hold."""
     environment: dict[str, str]
     """The variables that its settings are read from."""
     root: str

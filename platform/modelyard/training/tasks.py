@@ -10,7 +10,7 @@ from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobSpec
-from modelyard.training.spec import RunSpec, TrainTask
+from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TrainTask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,18 +76,17 @@ class JobMaker:
     def build(self, name: str, spec: RunSpec) -> JobSpec:
         """The job that builds the training set of a run."""
         settings = self.settings
-        task = {
-            "request": spec.content(),
-            "root": str(settings.root),
-            "environment": {
+        task = PrepareTask(
+            spec=spec,
+            root=str(settings.root),
+            environment={
                 "MODELYARD_HOME": str(settings.home),
                 "MODELYARD_REGISTRY": settings.registry,
                 "MODELYARD_ENVIRONMENT": settings.environment,
                 "MODELYARD_ACTOR": settings.actor,
             },
-        }
-        resources = spec.definition.document.resources
-        return JobSpec(name, "modelyard.jobs.prepare", canonical_json(task), resources)
+        )
+        return _job(name, "modelyard.jobs.prepare", task)
 
     def training(
         self, name: str, run: str, spec: RunSpec, built: Manifest, *, register_version: bool = True
@@ -108,16 +107,14 @@ class JobMaker:
             run=run,
             spec=spec,
             files=tuple(self.datasets.files(built)),
-            training_set=built.digest,
+            training_set_content=built.digest,
             roles=built.details["roles"],
             registry=self.settings.registry,
             actor=self.settings.actor,
             bundles={module: str(self._bundle(module, pin)) for module, pin in spec.definition.bundles.items()},
             register_version=register_version,
         )
-        content = {**task.model_dump(mode="json", exclude={"spec"}), "spec": spec.content()}
-        resources = spec.definition.document.resources
-        return JobSpec(name, "modelyard.jobs.train", canonical_json(content), resources)
+        return _job(name, "modelyard.jobs.train", task)
 
     def _bundle(self, module: str, digest: str) -> Path:
         file = self.bundles / f"{digest}.zip"
@@ -125,3 +122,7 @@ class JobMaker:
             reason = f"the module `{module}` that the run was queued with is not on this machine"
             raise InvalidData(reason, "run `modelyard train` where the project is")
         return file
+
+
+def _job(name: str, module: str, task: JobTask) -> JobSpec:
+    return JobSpec(name, module, canonical_json(task.content()), task.spec.definition.document.resources)
