@@ -1,7 +1,4 @@
-"""Errors as HTTP: one table, and one form of answer (RFC 9457, `application/problem+json`).
-
-One more error is one more line in `STATUSES`, and in `modelyard.registry.problems` where clients should know it.
-"""
+"""Errors as answers, in one form (RFC 9457, `application/problem+json`); what each is stands in `asgi.problem`."""
 
 from __future__ import annotations
 
@@ -12,37 +9,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body, status_name
-from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, StorageFull, Unavailable
-from modelyard.registry.artifacts import WrongBytes
-from modelyard.registry.contents import RefusedContent
-from modelyard.registry.problems import problem_name
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_of, status_name
+from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-STATUSES: dict[type[ModelyardError], HTTPStatus] = {
-    RefusedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    InvalidData: HTTPStatus.UNPROCESSABLE_ENTITY,
-    WrongBytes: HTTPStatus.UNPROCESSABLE_ENTITY,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
-    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    ModelyardError: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
-"""A narrower class stands before a wider one. What is of none of these is the service's own fault: a store that is
-damaged, or newer than this code; no client can mend it, and whoever watches the service has to know."""
 
 RETRY_AFTER = "1"
 """Seconds after which a client may try again: what makes the registry busy passes in less."""
 
 _MOST_MISTAKES = 10  # of one request that an answer lists
-
-
-def status_of(error: ModelyardError) -> HTTPStatus:
-    """The status that an error is answered with."""
-    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
 
 
 def problem(
@@ -69,9 +45,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 async def _known(_: Request, error: ModelyardError) -> Response:
-    status = status_of(error)
+    name, status = problem_of(error)
     headers = {"Retry-After": RETRY_AFTER} if error.transient else None
-    return problem(problem_name(error), status, error.reason, error.hint, headers)
+    return problem(name, status, error.reason, error.hint, headers)
 
 
 async def _malformed(request: Request, error: RequestValidationError) -> Response:

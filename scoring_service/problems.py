@@ -1,7 +1,4 @@
-"""Errors as HTTP answers: `application/problem+json`, by one table. Errors themselves know no HTTP.
-
-One more kind of error is one more line in `STATUS`; the first line whose class fits counts.
-"""
+"""Errors as answers, in one form (RFC 9457, `application/problem+json`); what each is stands in `asgi.problem`."""
 
 from __future__ import annotations
 
@@ -13,20 +10,13 @@ import structlog
 from fastapi import Response
 from starlette.exceptions import HTTPException
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body, status_name
-from modelyard.errors import InvalidData, ModelyardError, NotFound, Unavailable
-from modelyard.registry.problems import problem_name
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_of, status_name
+from modelyard.errors import ModelyardError
 from modelyard.scoring.schema import InvalidRows
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
-STATUS: tuple[tuple[type[ModelyardError], HTTPStatus], ...] = (
-    (NotFound, HTTPStatus.NOT_FOUND),
-    (InvalidData, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
-    (ModelyardError, HTTPStatus.INTERNAL_SERVER_ERROR),
-)
 RETRY_AFTER = "1"
 """Seconds: what is busy now is seldom busy for longer."""
 
@@ -41,11 +31,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _on_error(_request: Request, error: ModelyardError) -> Response:
-    status = next(status for kind, status in STATUS if isinstance(error, kind))
+    name, status = problem_of(error)
     faults = error.faults if isinstance(error, InvalidRows) else ()
     headers = {"retry-after": RETRY_AFTER} if error.transient else {}
     more = {"errors": [asdict(fault) for fault in faults]} if faults else {}
-    return _problem(problem_name(error), status, error.reason, error.hint, headers, **more)
+    return _problem(name, status, error.reason, error.hint, headers, **more)
 
 
 async def _on_http_error(_request: Request, error: HTTPException) -> Response:

@@ -45,6 +45,10 @@ class InvalidData(ModelyardError):
     exit_code = 65
 
 
+class RefusedContent(InvalidData):
+    """A file of a kind that is not stored, whatever it is called."""
+
+
 class NotFound(ModelyardError):
     """A thing that was named does not exist (or is not visible yet)."""
 
@@ -68,6 +72,10 @@ class IntegrityError(ModelyardError):
     """Stored bytes are not what was recorded of them, or do not behave as recorded."""
 
     exit_code = 65
+
+
+class WrongBytes(IntegrityError):
+    """What a creator sent is not what it claimed: it can send the right bytes, where damage in the store stays."""
 
 
 class MissingExtra(UsageError):

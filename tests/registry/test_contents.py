@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelyard.registry.contents import ALLOWED, RefusedContent, check_content
+from modelyard.errors import RefusedContent
+from modelyard.registry.contents import ALLOWED, check_content
 from modelyard.registry.records import Artifact
 
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
-from modelyard.registry.contents import RefusedContent
+from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, RefusedContent
 from modelyard.registry.records import Artifact, Estimate, VersionState
 from modelyard.registry.transfer import register_version, upload_artifacts
 from tests.registry.making import BODY, FILES, apply, artifact, claim_of, register, write_files

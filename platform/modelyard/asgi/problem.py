@@ -1,13 +1,48 @@
-"""The one form in which services say what went wrong: a problem, as RFC 9457 has it."""
+"""The one form in which services say what went wrong: a problem, as RFC 9457 has it.
+
+Errors know no HTTP: `PROBLEMS` says what each is as HTTP, for services and for their clients. One more error that
+crosses is one more line there.
+"""
 
 from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from modelyard.errors import (
+    Conflict,
+    IntegrityError,
+    InvalidData,
+    ModelyardError,
+    NotFound,
+    RefusedContent,
+    StorageFull,
+    Unavailable,
+    UsageError,
+    WrongBytes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:modelyard:problem:"
+
+PROBLEMS: Mapping[type[ModelyardError], tuple[str, HTTPStatus]] = {
+    RefusedContent: ("refused-content", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+    InvalidData: ("invalid-data", HTTPStatus.UNPROCESSABLE_ENTITY),
+    WrongBytes: ("integrity", HTTPStatus.UNPROCESSABLE_ENTITY),
+    IntegrityError: ("integrity", HTTPStatus.INTERNAL_SERVER_ERROR),
+    NotFound: ("not-found", HTTPStatus.NOT_FOUND),
+    Conflict: ("conflict", HTTPStatus.CONFLICT),
+    StorageFull: ("storage-full", HTTPStatus.INSUFFICIENT_STORAGE),
+    Unavailable: ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
+    UsageError: ("usage", HTTPStatus.INTERNAL_SERVER_ERROR),
+    ModelyardError: ("internal", HTTPStatus.INTERNAL_SERVER_ERROR),
+}
+"""A narrower class stands before a wider one. A status of the 500s is the service's own fault: a store that is
+damaged, or newer than this code; no client can mend it, and whoever watches the service has to know."""
 
 _NAMES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large"}
 """Statuses that versions of Python name differently; what callers compare must not depend on that."""
@@ -31,3 +66,13 @@ def problem_body(name: str, status: HTTPStatus, detail: str, hint: str = "", **m
 def status_name(status: HTTPStatus) -> str:
     """The kind of a problem that HTTP itself has a name for."""
     return _NAMES.get(status) or status.name.lower().replace("_", "-")
+
+
+def problem_of(error: ModelyardError) -> tuple[str, HTTPStatus]:
+    """The kind of problem that an error is, and the status that it is answered with."""
+    return next(problem for kind, problem in PROBLEMS.items() if isinstance(error, kind))
+
+
+def error_of(name: str, status: int) -> type[ModelyardError] | None:
+    """The error that a service raised, by its problem's kind and status; None where it is none that crosses."""
+    return next((kind for kind, problem in PROBLEMS.items() if problem == (name, status)), None)

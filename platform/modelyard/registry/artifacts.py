@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from modelyard.errors import IntegrityError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -25,10 +23,6 @@ if TYPE_CHECKING:
 VERSIONS = "models"
 RUNS = "runs"
 DOCUMENTS = "documents"
-
-
-class WrongBytes(IntegrityError):
-    """What a creator sent is not what it claimed: it can send the right bytes, where damage in the store stays."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.errors import InvalidData
+from modelyard.errors import InvalidData, RefusedContent
 from modelyard.registry import zips
 from modelyard.registry.pickles import HEAD, is_pickle
 
@@ -30,10 +30,6 @@ LONGEST_PATH = 200
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*){0,7}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 1 << 20
-
-
-class RefusedContent(InvalidData):
-    """A file of a kind that is not stored, whatever it is called."""
 
 
 @dataclass(frozen=True)

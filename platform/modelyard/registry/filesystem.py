@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.errors import InvalidData, NotFound
-from modelyard.registry.artifacts import StoredFile, WrongBytes
+from modelyard.errors import InvalidData, NotFound, WrongBytes
+from modelyard.registry.artifacts import StoredFile
 from modelyard.registry.files import CHUNK, io_errors, sync_folder, writing_whole
 from modelyard.registry.records import UploadTarget
 

@@ -14,11 +14,10 @@ import httpx
 from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from modelyard.asgi.problem import PREFIX
+from modelyard.asgi.problem import PREFIX, error_of
 from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
 from modelyard.registry.files import CHUNK
 from modelyard.registry.messages import Problem
-from modelyard.registry.problems import PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -204,4 +203,5 @@ def _error_of(answer: httpx.Response) -> ModelyardError:
         problem = Problem.model_validate_json(answer.content)
     except ValidationError:
         return kind(f"{answer.request.url} answered {answer.status_code} {answer.reason_phrase}")
-    return PROBLEMS.get(problem.type.removeprefix(PREFIX), kind)(problem.detail, problem.hint)
+    known = error_of(problem.type.removeprefix(PREFIX), answer.status_code)
+    return (known or kind)(problem.detail, problem.hint)
