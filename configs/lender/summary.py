@@ -1,6 +1,7 @@
 """What the quick start made: models beside the best that anyone could reach, where it lies, what to try next."""
 
 import json
+import sys
 from pathlib import Path
 
 import typer
@@ -18,12 +19,14 @@ Where it lies, in {here}:
   .modelyard/datasets/        features, training sets and predictions, as Parquet
   .modelyard/specs/           one DAG specification for each live model
 
-Try next, in that folder:
+Try next:
+  cd {here}
+  export PATH={programs}:$PATH
   modelyard models ke_loan_default_forest       versions, promotions, history
   modelyard train ke_loan_default_forest --set with.trees=50 --no-register
   modelyard plan                                after an edit of models/loan_default.yaml
   modelyard lineage borrower_history            which models depend on it
-  modelyard serve scoring                       scores over HTTP, on 127.0.0.1
+  modelyard serve scoring                       scores over HTTP; docs/programs-scoring.md goes through it
 """
 
 
@@ -40,7 +43,7 @@ def main() -> None:
         best = f"{optimum[name[:2]]['roc_auc']:.3f}"
         rows.append((name, version.number, interval, best, f"{ks.value:.3f}", f"{live_from:%Y-%m-%d %H:%M} UTC"))
     print_table("Models", ("model", "version", "AUC (95 %)", "best reachable", "KS", "live from"), rows)
-    typer.echo(NEXT.format(here=HERE))
+    typer.echo(NEXT.format(here=HERE, programs=Path(sys.executable).parent))
 
 
 if __name__ == "__main__":
