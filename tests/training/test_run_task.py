@@ -227,6 +227,19 @@ def test_what_can_not_be_trained_is_told(
         assert "missing values (`amount`" in caught.value.hint
 
 
+def test_the_hint_is_about_what_the_library_complains_of(registry: LocalRegistry, tmp_path: Path) -> None:
+    table = yard.table()
+    amounts = pa.array([float("inf"), *table.column("amount").to_pylist()[1:]])
+    endless = table.set_column(table.column_names.index("amount"), "amount", amounts)
+    with pytest.raises(InvalidData, match="contains infinity") as caught:
+        run(registry, tmp_path / "endless", yard.definition("m", yard.ENCODED, yard.LOGISTIC), endless)
+    assert caught.value.hint.startswith("infinite values (`amount`)")
+    depth = {"use": "sklearn.tree.DecisionTreeClassifier", "with": {"max_depth": "deep"}}
+    with pytest.raises(InvalidData, match="'max_depth' parameter") as caught:
+        run(registry, tmp_path / "deep", yard.definition("m", yard.ENCODED, depth))
+    assert caught.value.hint == ""
+
+
 CODE = {
     "__init__.py": b"from .inner.halving import Halving\n",
     "inner/halving.py": b"""

@@ -36,6 +36,9 @@ _KINDS = {
     "date": r"DATE",
 }
 
+_SHOWN = 200
+"""Characters of a long word in a message, and half of those at either end of a long message."""
+
 _ROW_GROUP = 122_880
 """Rows of a Parquet file that are read or skipped together; DuckDB's own default, said so that it stays."""
 
@@ -183,4 +186,7 @@ def _said(error: duckdb.Error) -> str:
     words = re.split(r"\n\s*(?:LINE \d+:|Column \S+ is being converted|Possible (?:fixes|solutions?):)", str(error))[0]
     file = re.search(r"^\s*file = (.*)$", str(error), re.MULTILINE)
     place = f"{file[1]}: " if file else ""
-    return place + " ".join(words.replace("Invalid Input Error: source", "source").split())
+    # It quotes values and lines whatever their length, and what is wrong with them comes after.
+    words = re.sub(rf"\S{{{_SHOWN},}}", lambda long: f"{long[0][:_SHOWN]}…", words)
+    said = " ".join(words.replace("Invalid Input Error: source", "source").split())
+    return place + (said if len(said) <= 5 * _SHOWN else f"{said[: 2 * _SHOWN]} … {said[-2 * _SHOWN :]}")

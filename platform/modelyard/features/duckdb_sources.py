@@ -22,7 +22,20 @@ if TYPE_CHECKING:
     from modelyard.features.engine import FileRows, PartitionRows
 
 _FLOATING = ("float", "halffloat", "double", "decimal")
+_NUMBERS = ("int", "uint", "bool", *_FLOATING)
+_SURE = {
+    "string": ("",),
+    "integer": ("int", "uint8", "uint16", "uint32", "bool", "null"),
+    "double": (*_NUMBERS, "null"),
+    "boolean": (*_NUMBERS, "null"),
+    "timestamp": ("timestamp", "date", "null"),
+    "date": ("timestamp", "date", "null"),
+}
+"""For each declared type, how the stored types begin of which every value is one of it."""
+
 PACKAGE = "package:"
+_SHOWN = 100
+"""Characters of a value in a message."""
 
 
 def source_files(source: Source, root: Path) -> list[str]:
@@ -143,14 +156,13 @@ def _cast(source: Source, column: str, stored: str) -> str:
     kind = source.columns[column]
     name = identifier(column)
     cast = f"CAST({name} AS {SQL_TYPES[kind]})"
-    if kind == "integer" and stored.startswith(_FLOATING):
-        fits = f"{name} = trunc({name})"
-    elif kind != "string" and "string" in stored:
-        fits = f"TRY_CAST({name} AS {SQL_TYPES[kind]}) IS NOT NULL"
-    else:
+    if stored.startswith(_SURE[kind]):
         return f"{cast} AS {name}"
+    fits = f"TRY_CAST({name} AS {SQL_TYPES[kind]}) IS NOT NULL"
+    if kind == "integer" and stored.startswith(_FLOATING):
+        fits = f"{name} = trunc({name}) AND {fits}"
     wrong = text(f"source `{source.name}`: `{column}` is declared as {kind} and holds ")
-    broken = f"error({wrong} || {name} || ' in ' || filename)"
+    broken = f"error({wrong} || left(CAST({name} AS VARCHAR), {_SHOWN}) || ' in ' || filename)"
     return f"CASE WHEN {name} IS NULL OR {fits} THEN {cast} ELSE {broken} END AS {name}"
 
 
@@ -202,10 +214,14 @@ def _first_line(source: Source, file: str) -> list[str]:
         with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
             for _ in range(layout.skip if layout else 0):
                 next(lines, None)
-            return next(csv.reader(lines, delimiter=layout.delimiter if layout else ","), [])
+            names = next(csv.reader(lines, delimiter=layout.delimiter if layout else ","), [])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = f"source `{source.name}`: {file} is not a CSV file: {error}"
         raise InvalidData(reason, "compare `format` and `csv` with the file") from error
+    if not names:
+        reason = f"source `{source.name}`: {file} has no line that names its columns"
+        raise InvalidData(reason, "write one into it, or name them under `csv.names`")
+    return names
 
 
 def _check_columns(source: Source, there: Iterable[str], file: str) -> None:

@@ -42,7 +42,7 @@ def fit(pipeline: Any, rows: Rows, positions: Positions) -> Any:
         raise InvalidData(reason, "raise resources.memory, or train on fewer rows") from error
     except Exception as error:
         reason = f"the pipeline can't be fitted: {type(error).__name__}: {error}"
-        raise InvalidData(reason, _hint(frame)) from error
+        raise InvalidData(reason, _hint(frame, str(error).lower())) from error
     return fitted
 
 
@@ -55,15 +55,24 @@ def _weight_argument(pipeline: Any) -> str:
     return f"{name}__sample_weight"
 
 
-def _hint(frame: pd.DataFrame) -> str:
-    texts = [f"`{name}`" for name in frame.columns if frame[name].dtype == object]
-    gaps = [f"`{name}`" for name in frame.columns if frame[name].isna().any()]
+def _hint(frame: pd.DataFrame, said: str) -> str:
+    """What to do about the columns that an error is about, which it does not name, and about the next such error."""
+    texts = [name for name in frame.columns if frame[name].dtype == object]
+    endless = [name for name in frame.columns if name not in texts and np.isinf(frame[name]).any()]
+    gaps = [name for name in frame.columns if frame[name].isna().any()]
+    about_texts = bool(texts) and any(word in said for word in ("string", "'str'", "object", "dtypes"))
     hints = []
-    if texts:
-        hints.append(f"categories ({', '.join(texts[:5])}) need an encoder in a `columns` step")
-    if gaps:
-        hints.append(f"columns with missing values ({', '.join(gaps[:5])}) need an imputer, or a class that takes them")
+    if about_texts:
+        hints.append(f"categories ({_few(texts)}) need an encoder in a `columns` step")
+    if gaps and (about_texts or any(word in said for word in ("nan", "missing", "null"))):
+        hints.append(f"columns with missing values ({_few(gaps)}) need an imputer, or a class that takes them")
+    if endless and "infinity" in said:
+        hints.append(f"infinite values ({_few(endless)}) need to be missing, or other numbers, in the data")
     return "; ".join(hints)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names[:5])
 
 
 @dataclass(frozen=True)

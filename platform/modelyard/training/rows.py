@@ -115,10 +115,14 @@ def encode_labels(column: pa.ChunkedArray, labels: Labels, task: Task) -> tuple[
 
     if task == "regression":
         try:
-            return column.cast(pa.float64(), safe=False).to_numpy(), ()
+            numbers = column.cast(pa.float64(), safe=False).to_numpy()
         except pa.ArrowInvalid as error:
             reason = f"the label `{labels.label}` is no number: {error}"
             raise InvalidData(reason, "classes are for task: multiclass_classification") from error
+        if endless := np.count_nonzero(~np.isfinite(numbers)):
+            reason = f"the label `{labels.label}` is infinite or NaN in {endless:,} rows"
+            raise InvalidData(reason, 'leave them out with data.labels.where, as "isfinite(amount)"')
+        return numbers, ()
     encoded = column.combine_chunks().dictionary_encode()
     values, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False)
     if len(values) < 2:  # noqa: PLR2004 - there is nothing to tell apart
