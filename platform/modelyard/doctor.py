@@ -13,12 +13,12 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.project import FromEnvironment
 from modelyard.errors import ModelyardError
+from modelyard.near_miss import near_miss
 from modelyard.settings import VARIABLES
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _variables(workspace: Workspace) -> Iterator[Diagnosis]:
     known = {*VARIABLES, *_variables_of(workspace.project.document.vars.values())}
     for name in sorted(os.environ):
         if name.startswith("MODELYARD_") and name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else ""
+            hint = near_miss(name, known, otherwise="")
             yield Diagnosis("variables", Health.WARNING, f"{name} is no setting of Modelyard or the project", hint)
 
 

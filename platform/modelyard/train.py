@@ -150,8 +150,8 @@ def feature_set_named(workspace: Workspace, name: str) -> FeatureSetDefinition:
 
 
 def _named(known: Mapping[str, T], name: str, workspace: Workspace, noun: str) -> T:
-    from modelyard.config.problems import near_miss
     from modelyard.config.substitution import refuse_unset
+    from modelyard.near_miss import near_miss
 
     if name not in known:
         reason = f"the project `{workspace.project.name}` has no {noun} `{name}`"

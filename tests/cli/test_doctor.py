@@ -32,7 +32,7 @@ def test_a_misspelt_variable_is_told_and_the_projects_own_is_not(
     monkeypatch.setenv("MODELYARD_BUCKET", "somewhere")
     monkeypatch.setenv("MODELYARD_HOM", "somewhere")
     assert findings(said, "variables") == [
-        ("warning", "MODELYARD_HOM is no setting of Modelyard or the project", "did you mean MODELYARD_HOME?")
+        ("warning", "MODELYARD_HOM is no setting of Modelyard or the project", "did you mean `MODELYARD_HOME`?")
     ]
 
 

@@ -2,36 +2,11 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from modelyard.config.problems import ConfigErrors, Problem, counted, field_name, near_miss, shown_file
+from modelyard.config.problems import ConfigErrors, Problem, counted, field_name, shown_file
 from modelyard.errors import InvalidData
 
 PROBLEM = Problem(Path("b.yaml"), 3, 5, "data.labels", "it is wrong", "mend it")
-NAMES = st.text(st.characters(codec="ascii"), max_size=10)
-
-
-@pytest.mark.parametrize(
-    ("name", "known", "hint"),
-    [
-        ("lern_rate", ["learning_rate", "seed"], "did you mean `learning_rate`?"),
-        ("binary", ["binary_classification", "regression"], "did you mean `binary_classification`?"),
-        ("Limit_bal", ["LIMIT_BAL"], "did you mean `LIMIT_BAL`?"),
-        ("ab", ["aa", "bb"], "there are: aa, bb"),
-        ("x", [], "there is none to name"),
-        ("x", [f"name{n:02}" for n in range(14)], ": name00,"),
-        ("x", [f"name{n:02}" for n in range(14)], " and 2 more"),
-        ("loan_ke", ["loan_k1", "loan_k2"], "did you mean `loan_k1` or `loan_k2`?"),
-    ],
-)
-def test_a_hint_names_what_looks_alike(name: str, known: list[str], hint: str) -> None:
-    assert hint in near_miss(name, known)
-
-
-@given(NAMES, st.lists(NAMES))
-def test_a_hint_is_never_empty(name: str, known: list[str]) -> None:
-    assert near_miss(name, known)
 
 
 def test_one_place_keeps_its_first_problem_and_all_are_sorted() -> None:

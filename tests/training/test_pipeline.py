@@ -175,7 +175,7 @@ WRONG: list[tuple[list[Any], str, str]] = [
     ([{"use": "sklearn.linear_model.RidgeClassifier"}], "has no predict_proba", ""),
     ([{"use": "sklearn.linear_model.Ridge"}], "has no predict_proba", ""),
     ([columns(numeric=[IMPUTE]), columns(numeric=[IMPUTE]), TREE], r"pipeline\[1\].columns: only the first step", ""),
-    ([columns(aa="drop"), TREE], "the model has no feature `aa`", "did you mean `a`"),
+    ([columns(aa="drop"), TREE], "the model has no feature `aa`", "its features: a, b"),
     ([{"columns": {"a": "drop", "b,a": "drop"}}, TREE], "`a` is named in two groups", ""),
 ]  # fmt: skip
 

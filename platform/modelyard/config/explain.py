@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.examples import example_text
 from modelyard.config.json_schema import Schema, forms, inner_schemas, kind_schema
 from modelyard.config.kinds import KINDS
-from modelyard.config.problems import near_miss
 from modelyard.errors import UsageError
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import KnownFeatureSet
 from modelyard.config.definitions import FeatureSetDefinition
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
 from modelyard.config.queries import Query, read_query
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

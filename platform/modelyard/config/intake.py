@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.discovery import PROJECT_FILE, document_files
 from modelyard.config.kinds import KINDS
-from modelyard.config.problems import Finding, Problem, near_miss
+from modelyard.config.problems import Finding, Problem
 from modelyard.config.yaml_reader import read_documents
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.config.examples import example, snake_case
 from modelyard.config.kinds import KINDS
-from modelyard.config.problems import near_miss
 from modelyard.errors import UsageError
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

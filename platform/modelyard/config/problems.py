@@ -6,7 +6,6 @@ of it: a place in a file.
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
 
 FieldPath = tuple[str | int, ...]
 """Keys and indexes from a document's root down to a value."""
-
-LISTED_CHOICES = 12  # more would hide the rest of the message
-LEAST_ALIKE = 0.7  # of difflib's ratio: `learning_rat` is, `scoring` for `descriptn` is not
-LEAST_PREFIX = 3  # letters; fewer begin too many names
 
 
 class Finding(NamedTuple):
@@ -109,38 +104,6 @@ def field_name(path: FieldPath) -> str:
     """A path as it is written: `data.features[0].source`."""
     words = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(words).removeprefix(".")
-
-
-def near_miss(name: object, known: Iterable[str], *, what: str = "there are") -> str:
-    """A hint: the known names that look like `name`, or else all of them.
-
-    Args:
-        name: What was written.
-        known: What could have been meant.
-        what: How the list of all names begins.
-    """
-    choices = sorted(set(known))
-    close = _lookalikes(str(name).lower(), choices)
-    if close:
-        return f"did you mean {_either(close)}?"
-    if not choices:
-        return "there is none to name"
-    rest = f" and {len(choices) - LISTED_CHOICES} more" if len(choices) > LISTED_CHOICES else ""
-    return f"{what}: {', '.join(choices[:LISTED_CHOICES])}{rest}"
-
-
-def _lookalikes(name: str, choices: Sequence[str]) -> list[str]:
-    by_lower_case = {choice.lower(): choice for choice in choices}
-    alike = {choice: difflib.SequenceMatcher(None, name, choice).ratio() for choice in by_lower_case}
-    least = max(LEAST_ALIKE, max(alike.values(), default=0) - 0.1)  # near the nearest, or not worth a word
-    close = sorted((choice for choice in alike if alike[choice] >= least), key=alike.__getitem__, reverse=True)[:3]
-    begun = [choice for choice in by_lower_case if len(name) >= LEAST_PREFIX and choice.startswith(name)]
-    return [by_lower_case[choice] for choice in (close or begun[:3])]
-
-
-def _either(names: Sequence[str]) -> str:
-    quoted = [f"`{name}`" for name in names]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modelyard.config.problems import Problem, near_miss
+from modelyard.config.problems import Problem
 from modelyard.config.sql_names import query_columns
 from modelyard.config.yaml_reader import LARGEST_FILE, read_bytes
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
 from modelyard.errors import InvalidData
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

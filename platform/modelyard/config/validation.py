@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from modelyard.config.json_schema import schemas_at
 from modelyard.config.kinds import KINDS
 from modelyard.config.kinds.base import MEANINGS
-from modelyard.config.problems import FieldPath, Finding, field_name, near_miss
+from modelyard.config.problems import FieldPath, Finding, field_name
 from modelyard.config.substitution import unset_variables
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelyard.config.kinds.project import FromEnvironment
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
 from modelyard.config.substitution import unset_marker
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,6 @@ Rows come in batches; see `modelyard.datasets.expectations` for what is judged b
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from modelyard.datasets.expectations import (
     Rows,
 )
 from modelyard.errors import InvalidData, MissingExtra
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -189,19 +189,19 @@ def _judge_of(one: Expectation, rows: Rows, place: str) -> Judge:
     """
     if one.expect not in SUPPORTED:
         reason = f"{place}: there is no expectation `{one.expect}`"
-        raise InvalidData(reason, _near(one.expect, SUPPORTED))
+        raise InvalidData(reason, near_miss(one.expect, SUPPORTED))
     judge_class = getattr(_library().expectations, _class_name(one.expect))
     known = set(judge_class.__fields__) - _ARGUMENTS_OF_ALL
     arguments = {**({"column": one.column} if one.column is not None else {}), **one.with_}
     for name in arguments:
         if name not in known:
             reason = f"{place}: {one.expect} takes no `{name}`"
-            raise InvalidData(reason, _near(name, known))
+            raise InvalidData(reason, near_miss(name, known, what="its arguments"))
     judge = _made(judge_class, arguments, f"{place}: {one.expect}")
     for column in _columns_of(judge):
         if column not in rows.columns and one.expect not in OF_THE_COLUMNS:
             reason = f"{place}: {one.expect} names the column `{column}`, which is not there"
-            raise InvalidData(reason, _near(column, rows.columns))
+            raise InvalidData(reason, near_miss(column, rows.columns))
     return judge
 
 
@@ -229,15 +229,6 @@ def _columns_of(judge: Judge) -> list[str]:
 def _class_name(expect: str) -> str:
     words = "".join(word.capitalize() for word in expect.split("_"))
     return f"Expect{words}"
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return (
-        f"did you mean {' or '.join(f'`{match}`' for match in matches)}?"
-        if matches
-        else (f"there are {', '.join(sorted(known))}")
-    )
 
 
 def _result(one: Expectation, *, success: bool, **facts: Any) -> ExpectationResult:

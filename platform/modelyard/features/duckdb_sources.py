@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import glob
 import gzip
 import importlib.util
@@ -14,6 +13,7 @@ from modelyard.config.substitution import refuse_unset
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -228,12 +228,8 @@ def _check_columns(source: Source, there: Iterable[str], file: str) -> None:
     names = list(there)
     for column in source.columns:
         if column not in names:
-            near = difflib.get_close_matches(column, names, n=3)
-            hint = (
-                f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else f"it has {', '.join(names)}"
-            )
             reason = f"source `{source.name}`: {file} has no column `{column}`"
-            raise InvalidData(reason, hint)
+            raise InvalidData(reason, near_miss(column, names, what="it has"))
 
 
 def _list(files: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from modelyard.config.kinds.model import TableFeatures
 from modelyard.errors import InvalidData
 from modelyard.features.compile import compile_set
 from modelyard.features.partitions import KINDS
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +73,8 @@ def _of_table(definition: ModelDefinition, table: TableFeatures) -> ColumnFeatur
     never |= {labels.label, labels.timestamp, labels.weight} if same_row else set()
     for column in (*table.columns, *table.exclude):
         if column not in source.columns:
-            near = difflib.get_close_matches(column, source.columns, n=3)
-            hint = f"did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else ""
             reason = f"{place} has no column `{column}`"
-            raise InvalidData(reason, hint)
+            raise InvalidData(reason, near_miss(column, source.columns, what="its columns"))
     for column in table.columns:
         if column in never or source.columns[column] not in KINDS:
             reason = f"{place}: `{column}` is a key, a time, the label or its weight, which are never features"

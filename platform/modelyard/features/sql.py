@@ -7,7 +7,6 @@ named relations (a feature set's query).
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from modelyard.errors import InvalidData
 from modelyard.features.functions import AGGREGATE, CHANGES_EACH_TIME, PICKS_ANY_ROW, SCALAR
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -174,8 +174,7 @@ def _check_function(node: exp.Func, functions: Collection[str], place: str) -> N
         _refuse(place, f"`{name}` picks rows in no particular order", hint="use arg_max(value, time) or arg_min")
     if name in AGGREGATE:
         _refuse(place, _NEVER_IN_A_ROW[exp.AggFunc])
-    near = difflib.get_close_matches(name, functions, n=3)
-    hint = f"did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else ""
+    hint = near_miss(name, functions, otherwise="")
     _refuse(place, f"`{name}` is not among the functions that features may use", hint=hint)
 
 
@@ -217,9 +216,7 @@ def _matching(column: exp.Column, columns: tuple[str, ...], place: str) -> str:
             if name == column.name or (name.lower() == column.name.lower() and column.name not in columns):
                 return name
     written = ".".join(part.name for part in column.parts)
-    near = difflib.get_close_matches(written, columns, n=3)
-    hint = f"did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else f"there are {', '.join(columns)}"
-    return _refuse(place, f"there is no column `{written}`", hint=hint)
+    return _refuse(place, f"there is no column `{written}`", hint=near_miss(written, columns))
 
 
 def _refuse(place: str, reason: str, cause: BaseException | None = None, *, hint: str = "") -> NoReturn:

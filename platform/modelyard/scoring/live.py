@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
 from modelyard.errors import ModelyardError, NotFound, Unavailable
+from modelyard.near_miss import near_miss
 from modelyard.registry.changes import read_changes
 from modelyard.registry.live import effective, live_at
 from modelyard.registry.pages import every
@@ -85,9 +85,8 @@ class LiveModels(Generic[T]):
         """
         slot = self._slots.get(model)
         if slot is None:
-            near = get_close_matches(model[:80], self._slots, n=1)
             reason = f"there is no model `{model[:80]}`"
-            raise NotFound(reason, f"did you mean `{near[0]}`?" if near else "GET /v1/models lists the models")
+            raise NotFound(reason, near_miss(model[:80], self._slots, otherwise="GET /v1/models lists the models"))
         if slot.loaded is not None:
             return slot.loaded
         if slot.live is None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidData
+from modelyard.near_miss import lookalikes, near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,10 +107,10 @@ class Schema:
         unknown = [name[:NAME_TOLD] for name in islice((name for name in row if name not in self.kinds), FAULTS_TOLD)]
         absent = [name for name in self.kinds if name not in row]
         for name in unknown:
-            near = get_close_matches(name, absent or self.kinds, n=1)
-            yield Fault(f"{at}.{name}", "is unknown", f"did you mean `{near[0]}`?" if near else _takes(self.kinds))
+            hint = near_miss(name, absent or self.kinds, otherwise=_takes(self.kinds))
+            yield Fault(f"{at}.{name}", "is unknown", hint)
         for name in absent:
-            near = get_close_matches(name, unknown, n=1)
+            near = lookalikes(name, unknown)
             hint = f"rename `{near[0]}`" if near else "say null where the value is not known"
             yield Fault(f"{at}.{name}", "is absent", hint)
 

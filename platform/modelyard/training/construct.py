@@ -6,7 +6,6 @@ threads, dense output. One more such argument is one more line in `Ingredients.f
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from dataclasses import dataclass, field
@@ -16,10 +15,11 @@ from pydantic import ValidationError
 
 from modelyard.config.kinds.architecture import Use
 from modelyard.errors import InvalidData
+from modelyard.near_miss import near_miss
 from modelyard.training.modules import MODULES, allowed_module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def find_class(dotted: str, path: str, packages: Mapping[str, str]) -> type[Any]
     if not isinstance(found, type) or not found.__module__.startswith(module_name.split(".")[0]):
         classes = [name for name in dir(module) if isinstance(getattr(module, name, None), type)]
         reason = f"{path}: `{dotted}` is not a class of `{dotted.rpartition('.')[0]}`"
-        raise InvalidData(reason, near_misses(class_name, classes))
+        raise InvalidData(reason, near_miss(class_name, classes, what="its classes"))
     return found
 
 
@@ -148,12 +148,6 @@ def parameters_of(made: type[Any]) -> tuple[dict[str, inspect.Parameter], bool]:
             if not is_open:
                 break
     return named, is_open
-
-
-def near_misses(wrong: str, known: Iterable[str]) -> str:
-    """A hint that names what was probably meant; empty where nothing comes near."""
-    close = difflib.get_close_matches(wrong, list(known), n=3)
-    return f"did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
 
 
 def _real_name(dotted: str, path: str, packages: Mapping[str, str]) -> str:
@@ -180,7 +174,7 @@ def _check_names(given: Mapping[str, Any], dotted: str, parameters: tuple[Mappin
     for name in given:
         if name not in known:
             reason = f"{path}.{name}: {dotted} has no such argument"
-            raise InvalidData(reason, near_misses(name, known))
+            raise InvalidData(reason, near_miss(name, known, what="its arguments"))
 
 
 def _filled(

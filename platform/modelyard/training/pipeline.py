@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.config.kinds.architecture import Columns, Use
 from modelyard.errors import InvalidData
-from modelyard.training.construct import Ingredients, build_use, near_misses
+from modelyard.near_miss import near_miss
+from modelyard.training.construct import Ingredients, build_use
 from modelyard.training.modules import allowed_module
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _groups(step: Columns, path: str, ingredients: Ingredients) -> dict[str, lis
         for column in columns:
             if column not in ingredients.features:
                 reason = f"{path}.columns: the model has no feature `{column}`"
-                raise InvalidData(reason, near_misses(column, ingredients.features))
+                raise InvalidData(reason, near_miss(column, ingredients.features, what="its features"))
             if column in taken:
                 reason = f"{path}.columns: `{column}` is named in two groups"
                 raise InvalidData(reason, "name it in one of them")

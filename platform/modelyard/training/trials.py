@@ -18,7 +18,7 @@ from modelyard.config.kinds.architecture import Step
 from modelyard.config.kinds.base import Many
 from modelyard.config.substitution import substitute
 from modelyard.errors import IntegrityError, UsageError
-from modelyard.training.construct import near_misses
+from modelyard.near_miss import near_miss
 from modelyard.training.job import Outcome, read_outcome
 from modelyard.training.launchers.launcher import JobState
 from modelyard.training.tasks import JobMaker, training_set
@@ -172,7 +172,7 @@ def _pipeline(document: Mapping[str, Any], field: str, architectures: Mapping[st
     unknown = [name for name in document["with"] if name not in architecture.parameters]
     if unknown:
         reason = f"--set: the architecture `{architecture.name}` has no parameter `{unknown[0]}`"
-        raise UsageError(reason, near_misses(unknown[0], architecture.parameters))
+        raise UsageError(reason, near_miss(unknown[0], architecture.parameters, what="it has"))
     steps = [step.content() for step in architecture.pipeline]
     values = {**architecture.parameters, **document["with"]}
     return [step.content() for step in _STEPS.validate_python(substitute(steps, values))]

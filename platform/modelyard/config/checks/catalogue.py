@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.base import as_keys
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
 from modelyard.config.sql_names import scalar_names
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

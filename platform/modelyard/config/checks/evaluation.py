@@ -8,7 +8,8 @@ from modelyard.config.checks.catalogue import check_column
 from modelyard.config.checks.model_features import table_columns
 from modelyard.config.kinds.base import as_keys
 from modelyard.config.kinds.model import Metric, TableFeatures
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from modelyard.config.checks.catalogue import (
     columns_of,
 )
 from modelyard.config.kinds.base import as_keys, format_duration
-from modelyard.config.problems import Finding, near_miss, repeated
+from modelyard.config.problems import Finding, repeated
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

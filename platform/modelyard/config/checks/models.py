@@ -18,7 +18,8 @@ from modelyard.config.checks.model_features import check_features
 from modelyard.config.checks.pipelines import check_pipeline
 from modelyard.config.cron import check_cron
 from modelyard.config.kinds.base import as_keys
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.bundles import bundle_name
 from modelyard.config.kinds.architecture import Columns, Use
 from modelyard.config.kinds.base import DOTTED_NAME
-from modelyard.config.problems import Finding, near_miss, repeated
+from modelyard.config.problems import Finding, repeated
 from modelyard.config.substitution import names_in
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

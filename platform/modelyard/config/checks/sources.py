@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import TIMES, check_column
-from modelyard.config.problems import Finding, near_miss
+from modelyard.config.problems import Finding
+from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
