@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from modelyard.errors import NotFound
+from modelyard.registry.live import effective
 from modelyard.registry.pages import every
 from modelyard.registry.records import Pins, Record
 
@@ -130,7 +131,7 @@ def _uses_now(model: ModelRecord, subject: str) -> bool:
 def _live_with(registry: Registry, model: ModelRecord, subject: str) -> int | None:
     """The version that is live, or will be, and pins a feature set."""
     now = datetime.now(UTC)
-    facts = [fact for fact in registry.promotions(model.name) if fact.superseded_by is None]
+    facts = effective(registry.promotions(model.name))
     begun = [fact for fact in facts if fact.live_from <= now][-1:]
     for fact in (*begun, *(fact for fact in facts if fact.live_from > now)):
         if fact.version is not None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from modelyard.errors import NotFound
+from pydantic import BaseModel, ValidationError
+
+from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.checks import check_name
-from modelyard.registry.documents import Documents
+from modelyard.registry.documents import Documents, plain_json
 from modelyard.registry.metadata import Happening, Stale
+from modelyard.registry.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from modelyard.registry.artifacts import ArtifactStore
     from modelyard.registry.metadata import MetadataStore
-    from modelyard.registry.records import ModelRecord, Run
+    from modelyard.registry.records import ModelRecord
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+D = TypeVar("D", bound=BaseModel)
 
 TRIES = 32
 """How often a decision is taken anew when others change what it hangs on; each loss means that another one won."""
@@ -62,13 +67,33 @@ class Rules:
             raise NotFound(msg, "`modelyard models` lists them")
         return record
 
-    def _whole_model(self, record: ModelRecord) -> ModelRecord:
-        definition = self._documents.fetch(record.definition)
-        return record if definition is record.definition else record.model_copy(update={"definition": definition})
+    def _usable_model(self, name: str) -> ModelRecord:
+        record = self._known_model(name)
+        if record.archived_at is not None:
+            msg = f"`{name}` is archived"
+            raise Conflict(msg, "apply its document again to bring it back")
+        return record
 
-    def _whole_run(self, run: Run) -> Run:
-        spec = self._documents.fetch(run.spec)
-        return run if spec is run.spec else run.model_copy(update={"spec": spec})
+    def _whole(self, record: R, field: str = "definition") -> R:
+        """A record with the content of a field, wherever that is kept."""
+        kept = getattr(record, field)
+        content = self._documents.fetch(kept)
+        return record if content is kept else record.model_copy(update={field: content})
+
+
+def read_definition(kind: type[D], content: Mapping[str, Any], noun: str) -> D:
+    """A definition that somebody sent.
+
+    Raises:
+        InvalidData: It is not valid.
+    """
+    try:
+        return kind.model_validate_json(plain_json(content))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        msg = f"the {noun}'s definition is not valid: {place}: {problem['msg']}"
+        raise InvalidData(msg, "`modelyard validate` shows where it comes from") from error
 
 
 def settled(decide: Callable[[], T]) -> T:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from modelyard.config.definitions import FeatureSetDefinition
-from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.errors import Conflict, NotFound
 from modelyard.registry.checks import check_name, check_number, check_project, check_text
 from modelyard.registry.documents import plain_json
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import FeatureSetVersion, Page
-from modelyard.registry.rules.base import Rules, settled
+from modelyard.registry.rules.base import Rules, read_definition, settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +29,7 @@ class FeatureSetRules(Rules):
     ) -> FeatureSetVersion:
         check_project(project)
         plain_json(lineage)
-        content = _read(definition)
+        content = read_definition(FeatureSetDefinition, definition, "feature set")
         kept = self._documents.shelve(definition)
         wanted = FeatureSetVersion(
             name=content.name,
@@ -94,20 +92,6 @@ class FeatureSetRules(Rules):
 
     def _told(self, version: FeatureSetVersion, kind: str, **details: str) -> Happening:
         return self._happening(f"feature_set:{version.name}", kind, {"version": version.number, **details})
-
-    def _whole(self, version: FeatureSetVersion) -> FeatureSetVersion:
-        definition = self._documents.fetch(version.definition)
-        return version if definition is version.definition else version.model_copy(update={"definition": definition})
-
-
-def _read(definition: Mapping[str, Any]) -> FeatureSetDefinition:
-    try:
-        return FeatureSetDefinition.model_validate_json(plain_json(definition))
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        msg = f"the feature set's definition is not valid: {place}: {problem['msg']}"
-        raise InvalidData(msg, "`modelyard validate` shows where it comes from") from error
 
 
 def _uses(content: FeatureSetDefinition) -> set[str]:

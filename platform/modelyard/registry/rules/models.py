@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from modelyard.canonical import digest
 from modelyard.config.definitions import ModelDefinition
-from modelyard.errors import Conflict, InvalidData
+from modelyard.errors import Conflict
 from modelyard.registry.checks import check_project, check_subject, check_text
-from modelyard.registry.documents import plain_json
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind
-from modelyard.registry.rules.base import settled
+from modelyard.registry.rules.base import read_definition, settled
 from modelyard.registry.rules.runs import RunRules
 
 if TYPE_CHECKING:
@@ -30,7 +27,7 @@ class ModelRules(RunRules):
         self, definition: Mapping[str, Any], *, project: str, expected_revision: int, run: Run | None = None
     ) -> ModelRecord:
         check_project(project)
-        content = _read(definition)
+        content = read_definition(ModelDefinition, definition, "model")
         kept = self._documents.shelve(definition)
         return settled(lambda: self._apply(content, kept, project, expected_revision, run))
 
@@ -44,7 +41,7 @@ class ModelRules(RunRules):
         queued = None if run is None or self._metadata.run(run.id) else self._new_run(run, content.name)
         if current is not None and current.archived_at is None and current.definition == kept:
             if queued is None:
-                return self._whole_model(current)
+                return self._whole(current)
             revised = current
         else:
             revised = self._revised(current, content, kept, project)
@@ -56,7 +53,7 @@ class ModelRules(RunRules):
             uses=_uses(content),
             happenings=self._applied(current, revised, queued),
         )
-        return self._whole_model(revised)
+        return self._whole(revised)
 
     def _revised(
         self, current: ModelRecord | None, content: ModelDefinition, kept: dict[str, Any], project: str
@@ -88,11 +85,11 @@ class ModelRules(RunRules):
         return happenings
 
     def model(self, name: str) -> ModelRecord:
-        return self._whole_model(self._known_model(name))
+        return self._whole(self._known_model(name))
 
     def models(self, *, page: str | None = None, limit: int = 100) -> Page[ModelRecord]:
         found = self._metadata.models(page=page, limit=check_limit(limit))
-        return Page(items=tuple(map(self._whole_model, found.items)), next=found.next)
+        return Page(items=tuple(map(self._whole, found.items)), next=found.next)
 
     def archive_model(self, name: str, *, reason: str = "") -> ModelRecord:
         check_text(reason, "the reason")
@@ -101,7 +98,7 @@ class ModelRules(RunRules):
         for run in every(lambda page: self._metadata.open_runs(page=page, limit=100)):
             if run.model == name:
                 self.cancel_run(run.id)
-        return self._whole_model(record)
+        return self._whole(record)
 
     def _archived(self, name: str, reason: str) -> ModelRecord:
         current = self._known_model(name)
@@ -133,16 +130,6 @@ class ModelRules(RunRules):
 
     def dependents(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[str]:
         return self._metadata.dependents(check_subject(subject), page=page, limit=check_limit(limit))
-
-
-def _read(definition: Mapping[str, Any]) -> ModelDefinition:
-    try:
-        return ModelDefinition.model_validate_json(plain_json(definition))
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        msg = f"the model's definition is not valid: {place}: {problem['msg']}"
-        raise InvalidData(msg, "`modelyard validate` shows where it comes from") from error
 
 
 def _check_revision(name: str, current: ModelRecord | None, expected: int) -> None:

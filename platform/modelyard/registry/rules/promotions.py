@@ -62,11 +62,7 @@ class PromotionRules(Rules):
 
     def _promotable(self, model: str, reason: str) -> ModelRecord:
         check_text(reason, "the reason")
-        record = self._known_model(model)
-        if record.archived_at is not None:
-            msg = f"`{model}` is archived"
-            raise Conflict(msg, "apply its document again to bring it back")
-        return record
+        return self._usable_model(model)
 
     def _fact(
         self, record: ModelRecord, kind: PromotionKind, number: int, live_from: datetime, reason: str

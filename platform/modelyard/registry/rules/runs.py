@@ -38,14 +38,11 @@ class RunRules(Rules):
     def _queue(self, run: Run) -> Run:
         existing = self._metadata.run(check_run_id(run.id))
         if existing is not None:
-            return self._whole_run(existing)
-        model = self._known_model(run.model)
-        if model.archived_at is not None:
-            msg = f"`{run.model}` is archived"
-            raise Conflict(msg, "apply its document again to bring it back")
+            return self._whole(existing, "spec")
+        self._usable_model(run.model)
         queued = self._new_run(run, run.model)
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
-        return self._whole_run(queued)
+        return self._whole(queued, "spec")
 
     def _new_run(self, run: Run, model: str) -> Run:
         _check_run(run)
@@ -59,7 +56,7 @@ class RunRules(Rules):
         return self._happening(f"run:{run.id}", "run.queued", details)
 
     def run(self, run_id: str) -> Run:
-        return self._whole_run(self._known_run(run_id))
+        return self._whole(self._known_run(run_id), "spec")
 
     def _known_run(self, run_id: str) -> Run:
         run = self._metadata.run(check_run_id(run_id))
@@ -80,7 +77,7 @@ class RunRules(Rules):
         return self._whole_runs(self._metadata.open_runs(page=page, limit=check_limit(limit)))
 
     def _whole_runs(self, page: Page[Run]) -> Page[Run]:
-        return Page(items=tuple(map(self._whole_run, page.items)), next=page.next)
+        return Page(items=tuple(self._whole(run, "spec") for run in page.items), next=page.next)
 
     def update_run(self, run: Run) -> Run:
         _check_run(run)
@@ -90,7 +87,7 @@ class RunRules(Rules):
             changes["finished_at"] = current.finished_at or self._clock()
         kept = run.model_copy(update=changes)
         if current == kept:
-            return self._whole_run(current)  # the reply was lost, and this is the same again
+            return self._whole(current, "spec")  # the reply was lost, and this is the same again
         if changed := [name for name in _FIXED if getattr(current, name) != getattr(kept, name)]:
             msg = f"run `{run.id}`: {', '.join(changed)} never changes"
             raise InvalidData(msg)
@@ -102,7 +99,7 @@ class RunRules(Rules):
     def _replace(self, current: Run, changed: Run) -> Run:
         happenings = [self._moved(changed)] if changed.state is not current.state else []
         self._metadata.replace_run(changed, happenings=happenings)
-        return self._whole_run(changed)
+        return self._whole(changed, "spec")
 
     def _moved(self, run: Run) -> Happening:
         details = {"model": run.model, "reason": run.reason, "version": run.version}
@@ -115,7 +112,7 @@ class RunRules(Rules):
     def _cancel(self, run_id: str) -> Run:
         current = self._known_run(run_id)
         if current.state.terminal or current.cancel_requested:
-            return self._whole_run(current)
+            return self._whole(current, "spec")
         changes: dict[str, object] = {"sequence": current.sequence + 1, "cancel_requested": True}
         if current.state is RunState.QUEUED:
             reason = "cancelled before it started"

@@ -41,10 +41,7 @@ class VersionRules(Rules):
         known = self._metadata.claim_key(claim.model, claim.key)
         if known is not None:
             return self._claimed_before(claim, fingerprint, known)
-        model = self._known_model(claim.model)
-        if model.archived_at is not None:
-            msg = f"`{claim.model}` is archived"
-            raise Conflict(msg, "apply its document again to bring it back")
+        model = self._usable_model(claim.model)
 
         def make(number: int) -> ModelVersion:
             return ModelVersion(
