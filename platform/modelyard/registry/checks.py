@@ -30,11 +30,8 @@ LONGEST_KEY = 200
 LONGEST_TEXT = 4000
 GREATEST_NUMBER = 2**53 - 1  # what every JSON reader counts to
 
-_NAME = re.compile(NAME)
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_RUN_ID = re.compile(RUN_ID)
-_SUBJECT = re.compile(SUBJECT)
-_DIGEST = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_PROJECT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_DIGEST = r"[A-Za-z0-9_-]{1,128}"
 _YEARS = range(2, 9999)  # an instant of Python's first or last year has no local day in some timezones
 _SHOWN = 80  # characters of a bad value that an error repeats
 
@@ -45,10 +42,8 @@ def check_name(name: str, what: str = "model") -> str:
     Raises:
         InvalidData: It is none.
     """
-    if not _NAME.fullmatch(name):
-        msg = f"{name[:_SHOWN]!r} is no {what}'s name"
-        raise InvalidData(msg, "names are lower-case letters, digits and underscores, starting with a letter")
-    return name
+    hint = "names are lower-case letters, digits and underscores, starting with a letter"
+    return _matching(NAME, name, f"{what}'s name", hint)
 
 
 def check_project(name: str) -> str:
@@ -57,10 +52,7 @@ def check_project(name: str) -> str:
     Raises:
         InvalidData: It is none.
     """
-    if not _PROJECT.fullmatch(name):
-        msg = f"{name[:_SHOWN]!r} is no project's name"
-        raise InvalidData(msg, "use letters, digits, dot, hyphen and underscore")
-    return name
+    return _matching(_PROJECT, name, "project's name", "use letters, digits, dot, hyphen and underscore")
 
 
 def check_run_id(run_id: str) -> str:
@@ -69,10 +61,8 @@ def check_run_id(run_id: str) -> str:
     Raises:
         InvalidData: It is none.
     """
-    if not _RUN_ID.fullmatch(run_id):
-        msg = f"{run_id[:_SHOWN]!r} is no run's id"
-        raise InvalidData(msg, "ids are lower-case letters, digits and hyphens, 63 characters at most")
-    return run_id
+    hint = "ids are lower-case letters, digits and hyphens, 63 characters at most"
+    return _matching(RUN_ID, run_id, "run's id", hint)
 
 
 def check_subject(subject: str) -> str:
@@ -81,10 +71,7 @@ def check_subject(subject: str) -> str:
     Raises:
         InvalidData: It is none.
     """
-    if not _SUBJECT.fullmatch(subject):
-        msg = f"{subject[:_SHOWN]!r} is no subject"
-        raise InvalidData(msg, "write model:NAME, feature_set:NAME, source:NAME or run:ID")
-    return subject
+    return _matching(SUBJECT, subject, "subject", "write model:NAME, feature_set:NAME, source:NAME or run:ID")
 
 
 def check_digest(value: str, what: str) -> str:
@@ -93,9 +80,14 @@ def check_digest(value: str, what: str) -> str:
     Raises:
         InvalidData: It is none.
     """
-    if not _DIGEST.fullmatch(value):
-        msg = f"{what} is no digest: {value[:_SHOWN]!r}"
-        raise InvalidData(msg, "digests are letters, digits, hyphens and underscores, 128 at most")
+    hint = "digests are letters, digits, hyphens and underscores, 128 at most"
+    return _matching(_DIGEST, value, f"digest of {what}", hint)
+
+
+def _matching(pattern: str, value: str, what: str, hint: str) -> str:
+    if not re.fullmatch(pattern, value):
+        msg = f"{value[:_SHOWN]!r} is no {what}"
+        raise InvalidData(msg, hint)
     return value
 
 
