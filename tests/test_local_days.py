@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
+from modelyard.errors import InvalidData
 from modelyard.local_days import day_start, next_day_start
 from tests.day_starts import day_starts
 
@@ -52,3 +53,10 @@ def test_days_begin_where_a_search_finds_them(timezone: str) -> None:
 )
 def test_the_next_day_start_is_after_now(timezone: str, now: str, expected: str) -> None:
     assert next_day_start(datetime.fromisoformat(now), timezone) == datetime.fromisoformat(expected)
+
+
+def test_a_day_that_utc_has_no_date_for_is_told() -> None:
+    with pytest.raises(InvalidData, match="0001-01-01 is beyond the days that can be told in Africa/Nairobi"):
+        day_start(date.min, "Africa/Nairobi")
+    assert day_start(date.min, "UTC").date() == date.min
+    assert day_start(date.max, "Africa/Nairobi").date() == date(9999, 12, 30)

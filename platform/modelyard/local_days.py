@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from modelyard.errors import InvalidData
+
 
 def local_day(moment: datetime, timezone: str) -> date:
     """The local day of an instant.
@@ -28,10 +30,17 @@ def day_start(day: date, timezone: str) -> datetime:
     Args:
         day: The local day.
         timezone: A timezone of the IANA database.
+
+    Raises:
+        InvalidData: It is so early or so late that UTC has no date for it.
     """
     zone = ZoneInfo(timezone)
     midnight = datetime.combine(day, time.min, zone)
-    instant = midnight.astimezone(UTC)
+    try:
+        instant = midnight.astimezone(UTC)
+    except OverflowError as error:
+        reason = f"{day} is beyond the days that can be told in {timezone}"
+        raise InvalidData(reason, f"days lie between {date.min} and {date.max}") from error
     if instant.astimezone(zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return instant
     # Clocks skip midnight: read with the offset after the skip it lies before it, with the offset before, after it.

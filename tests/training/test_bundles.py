@@ -134,6 +134,14 @@ def test_a_run_is_as_of_the_first_instant_of_a_day_whose_midnight_is_skipped() -
     assert make_spec(made, (), day=date(1919, 3, 31)).as_of == datetime(1919, 3, 31, 4, 30, tzinfo=UTC)
 
 
+def test_a_run_is_not_as_of_a_day_to_come() -> None:
+    made, now = yard.definition(timezone="Africa/Nairobi"), datetime(2026, 7, 1, 20, 30, tzinfo=UTC)
+    with pytest.raises(InvalidData, match="as of 2026-07-02: that day has not begun") as caught:
+        make_spec(made, (), day=date(2026, 7, 2), now=now)
+    assert caught.value.hint == "2026-07-01 is the last day there is"
+    assert make_spec(made, (), day=date(2026, 7, 1), now=now).to == date(2026, 7, 1)
+
+
 def test_what_decides_the_outcome_decides_the_request() -> None:
     made, now = yard.definition(), datetime(2026, 7, 1, tzinfo=UTC)
     pin = FeatureSetPin(name="f", version=1, digest="d")

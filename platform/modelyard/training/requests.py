@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from modelyard.errors import NotFound
+from modelyard.errors import InvalidData, NotFound
 from modelyard.local_days import day_start, local_day
 from modelyard.registry.records import Run, RunState
 from modelyard.training.identity import code_digest, environment_digest
@@ -36,11 +36,20 @@ def make_spec(
         day: The run is as of this day's start in the model's timezone; today unless said.
         now: The time; this machine's clock unless said.
         sample: The part of the label rows that is used, in local trials.
+
+    Raises:
+        InvalidData: The day has not begun. What will be known by then would never be looked at: equal requests share
+            one training set.
     """
-    day = day or local_day(now or datetime.now(UTC), definition.timezone)
+    now = now or datetime.now(UTC)
+    day = day or local_day(now, definition.timezone)
+    as_of = day_start(day, definition.timezone)
+    if as_of > now:
+        reason = f"model `{definition.name}` can't learn from what is known as of {day}: that day has not begun"
+        raise InvalidData(reason, f"{local_day(now, definition.timezone)} is the last day there is")
     return RunSpec(
         definition=definition,
-        as_of=day_start(day, definition.timezone),
+        as_of=as_of,
         to=definition.document.data.to or day,
         feature_sets=tuple(pins),
         sample=sample,
