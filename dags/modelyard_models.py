@@ -127,8 +127,7 @@ def build_dag(plan: DagPlan) -> DAG:
     ) as dag:
         tasks: dict[str, ModelyardStep] = {}
         for step in plan.steps:
-            # A feature set that the day's version does not use is skipped; the score is not.
-            rule = "none_failed" if step.name == "score" else "all_success"
+            rule = "none_failed" if step.runs_after_skipped else "all_success"
             tasks[step.name] = ModelyardStep(task_id=step.name, plan=plan, trigger_rule=rule)
             tasks[step.name].set_upstream([tasks[name] for name in step.after])
     return dag

@@ -148,6 +148,7 @@ def test_the_score_comes_after_every_feature_set_and_before_the_handover() -> No
         "score": ("materialise_a", "materialise_b"),
         "hand_over": ("score",),
     }
+    assert [step.name for step in dag.steps if step.runs_after_skipped] == ["score"]
 
 
 @pytest.mark.parametrize(

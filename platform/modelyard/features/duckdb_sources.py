@@ -9,6 +9,7 @@ import importlib.util
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from modelyard.config.kinds.source import PACKAGE
 from modelyard.config.substitution import refuse_unset
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
@@ -33,7 +34,6 @@ _SURE = {
 }
 """For each declared type, how the stored types begin of which every value is one of it."""
 
-PACKAGE = "package:"
 _SHOWN = 100
 """Characters of a value in a message."""
 

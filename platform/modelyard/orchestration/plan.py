@@ -51,6 +51,8 @@ class Step:
     """Its task id."""
     after: tuple[str, ...] = ()
     """The steps that come before it."""
+    runs_after_skipped: bool = False
+    """Whether it runs although some of the steps before it had nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class DagPlan:
         """The DAG's tasks in order: every feature set that any version pins, the score, the hand-over."""
         names = sorted({name for pins in self.feature_sets.values() for name in pins})
         materialise = tuple(Step(MATERIALISE + name) for name in names)
-        return (*materialise, Step(SCORE, tuple(step.name for step in materialise)), Step(HAND_OVER, (SCORE,)))
+        # A feature set that the day's version does not use is skipped; the score is not.
+        score = Step(SCORE, tuple(step.name for step in materialise), runs_after_skipped=True)
+        return (*materialise, score, Step(HAND_OVER, (SCORE,)))
 
     def day_of(self, instant: datetime) -> date:
         """The day that an instant falls into, where the model is."""
@@ -110,11 +114,10 @@ class DagPlan:
         version = self.version_on(day)
         if version is None:
             return None
-        match step:
-            case "score":
-                return ("score", self.model, "--as-of", day.isoformat(), "--version", str(version))
-            case "hand_over":
-                return ("hand-over", self.model, "--version", str(version))
+        if step == SCORE:
+            return ("score", self.model, "--as-of", day.isoformat(), "--version", str(version))
+        if step == HAND_OVER:
+            return ("hand-over", self.model, "--version", str(version))
         name = step.removeprefix(MATERIALISE)
         pinned = self.feature_sets[version].get(name)
         if pinned is None:

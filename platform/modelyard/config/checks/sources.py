@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import TIMES, check_column
+from modelyard.config.kinds.source import PACKAGE
 from modelyard.config.problems import Finding
 from modelyard.near_miss import near_miss
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.config.kinds import Source
-
-PACKAGE = "package:"
 
 _PACKAGE_FILE = re.compile(r"[A-Za-z_][\w.-]*(/[^/]+)+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")

@@ -10,6 +10,9 @@ from modelyard.config.kinds.base import EXPECTATION, Argument, Column, Document,
 
 ColumnType = Literal["string", "integer", "double", "boolean", "timestamp", "date"]
 
+PACKAGE = "package:"
+"""How a path begins that lies in an installed Python package: `package:sklearn/datasets/data/iris.csv`."""
+
 
 class Csv(Settings):
     """How a CSV file is laid out."""
