@@ -8,7 +8,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from modelyard.registry.files import CHUNK
+from modelyard.files import CHUNK
 from modelyard.registry.transfer import artifact_part
 from registry_api.errors import problem
 from registry_api.openapi import failures

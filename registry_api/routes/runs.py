@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from modelyard.errors import InvalidData
-from modelyard.registry.files import io_errors
+from modelyard.files import io_errors
 from modelyard.registry.records import Page, Run
 from registry_api import examples
 from registry_api.openapi import answers, failures

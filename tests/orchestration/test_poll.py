@@ -248,7 +248,7 @@ def test_two_pollers_at_once_are_harmless(registry: LocalRegistry, folder: Path,
     assert [poller.exitcode for poller in pollers] == [0, 0]
     poll(registry, folder, now=NOON)
     assert len(plans(folder)[model].intervals) == 10
-    assert not list(folder.glob("**/*.tmp"))
+    assert not list(folder.glob("**/*.part"))
 
 
 @settings(max_examples=15)

@@ -162,7 +162,7 @@ def test_a_spec_in_another_models_folder_is_an_error(folder: Path) -> None:
 
 def test_what_a_dead_writer_left_is_no_spec_and_goes(folder: Path) -> None:
     write_spec(folder, plan())
-    left = spec_path(folder, "ke_loan_default").with_name(".ke_loan_default.json.4711.tmp")
+    left = spec_path(folder, "ke_loan_default").with_name(".4711.part")
     left.write_bytes(b"{")
     assert names(folder) == ["ke_loan_default"]
     remove_temporary(folder)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import IntegrityError, InvalidData, NotFound, Unavailable
-from modelyard.registry.files import writing_whole
 from modelyard.registry.filesystem import FilesystemArtifacts
 from tests.registry.making import BODY, artifact
 
@@ -171,13 +170,3 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, way: str) -> Non
     assert "no room for `model.json`" in done.stdout
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert {path for path in left if "registry.db" not in path} == ({"made/model.json"} if way == "upload" else set())
-
-
-def test_a_file_appears_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file.json"
-    with writing_whole(path) as file:
-        file.write(BODY)
-        file.flush()
-        assert not path.exists()
-    assert path.read_bytes() == BODY
-    assert list(path.parent.iterdir()) == [path]

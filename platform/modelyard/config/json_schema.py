@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from modelyard.config.examples import example, snake_case
 from modelyard.config.kinds import KINDS
 from modelyard.errors import UsageError
+from modelyard.files import writing_whole
 from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
@@ -101,11 +101,9 @@ def write_schemas(folder: Path) -> list[Path]:
     Args:
         folder: The folder; made where it is not there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in schemas_by_file().items():
-        unfinished = folder / f".{name}.{os.getpid()}.tmp"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(folder / name)
+        with writing_whole(folder / name) as file:
+            file.write(text.encode())
     return [folder / name for name in schemas_by_file()]
 
 

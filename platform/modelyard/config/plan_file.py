@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 from modelyard.errors import Conflict, InvalidData
+from modelyard.files import writing_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,9 @@ def save_plan(plan: Plan, file: Path) -> None:
         plan: The plan.
         file: The file; one that is there is replaced.
     """
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with unfinished.open("w", encoding="utf-8") as opened:
-        json.dump({"layout": LAYOUT, **plan.content()}, opened, indent=2, ensure_ascii=False)
-        opened.write("\n")
-        opened.flush()
-        os.fsync(opened.fileno())
-    unfinished.replace(file)
+    text = json.dumps({"layout": LAYOUT, **plan.content()}, indent=2, ensure_ascii=False)
+    with writing_whole(file) as opened:
+        opened.write(f"{text}\n".encode())
 
 
 class SavedPlan:

@@ -28,6 +28,7 @@ from modelyard.datasets.folders import abandoned, locked_folder
 from modelyard.datasets.names import checked_dataset, checked_partition
 from modelyard.datasets.store import DataFile, Manifest
 from modelyard.errors import IntegrityError, InvalidData, ModelyardError, StorageFull
+from modelyard.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -165,7 +166,7 @@ class FilesystemStaging:
                 raise InvalidData(reason, "an empty partition is a Parquet file without rows")
             self._files = tuple(parquet.describe(path, self._location) for path in paths)
             for folder in (self.path, self.path.parent):
-                _sync(folder)
+                sync_folder(folder)
         return self._files
 
 
@@ -193,24 +194,15 @@ def _write_new(path: Path, content: bytes) -> bool:
             if path.parent.exists():
                 path.hardlink_to(temporary)
             else:
-                _sync(temporary.parent)
+                sync_folder(temporary.parent)
                 temporary.parent.rename(path.parent)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 return False
             raise
     for folder in (path.parent, path.parent.parent):
-        _sync(folder)
+        sync_folder(folder)
     return True
-
-
-def _sync(folder: Path) -> None:
-    """Put a folder's list of names on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _manifest_path(folder: Path, number: int) -> Path:

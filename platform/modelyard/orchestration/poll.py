@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from modelyard.errors import IntegrityError, NotFound
+from modelyard.files import io_errors
 from modelyard.orchestration.plan import ARCHIVED, DagPlan, NoDag, plan_dag
 from modelyard.orchestration.poll_state import PollState, read_state, write_state
 from modelyard.orchestration.specs import (
@@ -26,7 +27,7 @@ from modelyard.orchestration.specs import (
     write_spec,
 )
 from modelyard.registry.changes import read_changes
-from modelyard.registry.files import io_errors
+from modelyard.registry.pages import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
 FULL_EVERY: Final = timedelta(hours=1)
 """How long a damaged or lost spec stays so at most: looking at 1,000 models takes seconds, so hourly costs nothing."""
-
-PAGE: Final = 100
-"""Records asked for at a time."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,11 @@ def poll(
         state = read_state(folder)
         changes = read_changes(registry, state.last)
         full = full or changes.anew or _full_is_due(state, now)
-        models = _all_models(registry) if full else (registry.model(name) for name in sorted(changes.models))
+        models = (
+            every(lambda page: registry.models(page=page))
+            if full
+            else (registry.model(name) for name in sorted(changes.models))
+        )
         plans: dict[str, DagPlan | NoDag] = {}
         touched = []
         for done, model in enumerate(models, start=1):
@@ -131,14 +133,6 @@ def _known_feature_sets(folder: Path, model: str) -> Mapping[int, Mapping[str, i
 def _full_is_due(state: PollState, now: datetime) -> bool:
     # A time in the future is from a clock that was wrong.
     return state.reconciled_at is None or not timedelta() <= now - state.reconciled_at < FULL_EVERY
-
-
-def _all_models(registry: Registry) -> Iterator[ModelRecord]:
-    page = registry.models(limit=PAGE)
-    yield from page.items
-    while page.next:
-        page = registry.models(page=page.next, limit=PAGE)
-        yield from page.items
 
 
 def _remove_strays(folder: Path, plans: Mapping[str, DagPlan | NoDag]) -> list[str]:

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from modelyard.canonical import digest
 from modelyard.errors import IntegrityError, NotFound
+from modelyard.files import UNFINISHED, io_errors, sync_folder, writing_whole
 from modelyard.orchestration.plan import DagPlan, LiveInterval
-from modelyard.registry.files import io_errors, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +152,7 @@ def discard(path: Path) -> None:
 
 def remove_temporary(folder: Path) -> None:
     """Remove what writers that died have left. Nobody else may be writing."""
-    for path in folder.glob(f"**/*{_TEMPORARY}"):
+    for path in folder.glob(f"**/.*{UNFINISHED}"):
         discard(path)
 
 
@@ -170,16 +169,10 @@ def replace_file(path: Path, content: bytes) -> bool:
     with io_errors(path):
         if path.is_file() and path.read_bytes() == content:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.is_dir():
-            discard(path)
-        temporary.replace(path)
-        sync_folder(path.parent)
+    if path.is_dir():
+        discard(path)
+    with writing_whole(path) as file:
+        file.write(content)
     return True
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import file_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
+from modelyard.files import io_errors, sync_folder
 from modelyard.registry.artifacts import DOCUMENTS, RUNS
-from modelyard.registry.files import io_errors, sync_folder
 from modelyard.registry.home import ARTIFACTS, DATABASE, RegistryHome
 from modelyard.registry.integrity import check_whole, kept_versions
 from modelyard.registry.zips import UNSOUND

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import InvalidData, NotFound, WrongBytes
+from modelyard.files import CHUNK, io_errors, sync_folder, writing_whole
 from modelyard.registry.artifacts import StoredFile
-from modelyard.registry.files import CHUNK, io_errors, sync_folder, writing_whole
 from modelyard.registry.records import UploadTarget
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from modelyard.errors import InvalidData, Unavailable, UsageError
+from modelyard.files import CHUNK
 from modelyard.registry.checks import check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
-from modelyard.registry.files import CHUNK
 from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
     Claim,

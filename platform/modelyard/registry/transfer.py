@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from modelyard.errors import IntegrityError, InvalidData, NotFound, Unavailable
-from modelyard.registry.files import CHUNK, io_errors, writing_whole
+from modelyard.files import CHUNK, io_errors, writing_whole
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from modelyard.asgi.problem import PREFIX, error_of
 from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
-from modelyard.registry.files import CHUNK
+from modelyard.files import CHUNK
 from modelyard.registry.messages import Problem
 
 if TYPE_CHECKING:

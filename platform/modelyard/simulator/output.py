@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import Conflict, InvalidData, Unavailable, UsageError
+from modelyard.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,10 +87,10 @@ def written_whole(out: Path) -> Iterator[Path]:
 
 def _publish(partial: Path, out: Path) -> None:
     for folder in (*filter(Path.is_dir, partial.iterdir()), partial):
-        _sync(folder)
+        sync_folder(folder)
     partial.rename(out)
     # If the machine loses power before this, the folder may be back under its old name, and the next call begins anew.
-    _sync(out.parent)
+    sync_folder(out.parent)
 
 
 @contextmanager
@@ -120,14 +121,6 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parameters(record: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import re
 import stat
 import struct
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.bundles import MAX_BYTES, MAX_FILES, bundle_digest, read_bundle
 from modelyard.errors import IntegrityError, InvalidData
+from modelyard.files import writing_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,10 +99,8 @@ def keep_bundles(root: Path, bundles: Mapping[str, str], folder: Path) -> dict[s
             if bundle_digest(files) != digest:
                 reason = f"the module `{module}` has changed since the model was applied"
                 raise InvalidData(reason, "run `modelyard apply`")
-            folder.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_bytes(pack(files))
-            temporary.replace(target)
+            with writing_whole(target) as file:
+                file.write(pack(files))
         found[module] = target
     return found
 

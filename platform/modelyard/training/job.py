@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelyard.errors import ModelyardError
-from modelyard.registry.files import writing_whole
+from modelyard.files import writing_whole
 from modelyard.registry.records import Estimate
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.files import CHUNK
 from modelyard.registry.artifacts import RUNS
 from modelyard.registry.checks import (
     check_digest,
@@ -14,7 +15,6 @@ from modelyard.registry.checks import (
     check_run_id,
     check_text,
 )
-from modelyard.registry.files import CHUNK
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, RunState
 from modelyard.registry.rules.base import Rules, settled

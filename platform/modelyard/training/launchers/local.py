@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from modelyard.config.kinds.base import format_duration, parse_size
 from modelyard.errors import UsageError
-from modelyard.registry.files import CHUNK, writing_whole
+from modelyard.files import CHUNK, writing_whole
 from modelyard.training.job import OUTCOME
 from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobState

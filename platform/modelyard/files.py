@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from uuid import uuid4
 
 from modelyard.errors import NotFound, StorageFull, Unavailable
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 """Bytes that are read at a time: large enough to be quick, small enough to hold many at once."""
+
+UNFINISHED = ".part"
+"""What the name of a file ends in that is not whole yet; it begins with a dot."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -56,10 +59,16 @@ def writing_whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 def _temporary(folder: Path) -> tuple[int, str]:
     try:
-        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+        return _create(folder)
     except FileNotFoundError:
         folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+        return _create(folder)
+
+
+def _create(folder: Path) -> tuple[int, str]:
+    """As `tempfile.mkstemp`, with the rights that new files have: others read what this process writes."""
+    name = str(folder / f".{uuid4().hex}{UNFINISHED}")
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), name
 
 
 def sync_folder(folder: Path) -> None:
