@@ -65,9 +65,14 @@ def test_bodies_of_another_shape_are_told(body: bytes, expected: tuple[str, str]
     assert fault(body)[:2] == expected
 
 
-def test_a_body_that_only_the_fast_reader_can_nest_so_deeply_is_refused() -> None:
+def test_a_body_nested_deeper_than_this_pythons_own_reader_goes_is_refused() -> None:
     deep = b'{"features": [{"a:": ' + b'{"b": ' * 1000 + b"1" + b"}" * 1000 + b"}]}"
-    assert fault(deep)[:2] == ("body", "is nested too deeply")
+    try:
+        rows = parse(deep).rows
+    except InvalidRows as error:
+        assert error.faults[0][:2] == ("body", "is nested too deeply")
+    else:
+        assert [*rows[0]] == ["a:"]  # from 3.12 on it goes that deep
 
 
 def test_colons_in_strings_are_no_names() -> None:
