@@ -15,28 +15,15 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
 
-PORT = 8700
 DRAIN = 30
 """Seconds that requests in progress may take after a signal to end; the slowest that is usual, a large upload, takes
 less."""
 
 
-def make_server(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT) -> uvicorn.Server:
-    """A server for a registry, not running yet.
-
-    Args:
-        registry: The registry.
-        host: A name or address of this machine.
-        port: The port; 0 for a free one.
-
-    Raises:
-        UsageError: The address could be reached from another machine.
-    """
-    check_loopback(host, "promote")
+def make_server(registry: LocalRegistry) -> uvicorn.Server:
+    """A server for a registry, to be run on a socket that listens."""
     config = uvicorn.Config(
         create_app(registry),
-        host=host,
-        port=port,
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
@@ -45,9 +32,7 @@ def make_server(registry: LocalRegistry, host: str = "127.0.0.1", port: int = PO
     return uvicorn.Server(config)
 
 
-def serve(
-    registry: LocalRegistry, host: str = "127.0.0.1", port: int = PORT, *, tell: Callable[[str], None] | None = None
-) -> None:
+def serve(registry: LocalRegistry, host: str, port: int, *, tell: Callable[[str], None]) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:
@@ -62,9 +47,8 @@ def serve(
         IntegrityError: The store is damaged.
         Unavailable: The store does not answer.
     """
-    server = make_server(registry, host, port)
+    check_loopback(host, "promote")
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
-        if tell is not None:
-            tell(address_of(listener, host))
-        server.run(sockets=[listener])
+        tell(address_of(listener, host))
+        make_server(registry).run(sockets=[listener])

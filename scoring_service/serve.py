@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from scoring_service.service import Service
 
-PORT = 8800
 DRAIN = 30
 """Seconds that requests in progress may take after a signal to end: as long as a body may take to arrive."""
 
 
-def serve(service: Service, host: str = "127.0.0.1", port: int = PORT, *, tell: Callable[[str], None]) -> None:
+def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:

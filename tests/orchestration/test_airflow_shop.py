@@ -5,27 +5,18 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-import threading
-import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
-from registry_api.serve import make_server
 from tests.orchestration.airflow_home import AirflowHome
 from tests.orchestration.yard import open_registry
+from tests.registries import serving
 from tests.scoring.clock import Clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from modelyard.registry.local import LocalRegistry
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
@@ -101,23 +92,9 @@ def test_looking_again_makes_no_new_versions_of_dags(airflow: AirflowHome) -> No
     assert versions(airflow) == before
 
 
-@contextmanager
-def served(registry: LocalRegistry) -> Iterator[str]:
-    """A registry's address, while its service runs."""
-    server = make_server(registry, port=0)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def test_while_the_registry_is_down_dags_stay(airflow: AirflowHome) -> None:
-    with served(open_registry(airflow.project / ".modelyard", Clock(NOW))) as address:
+    with serving(open_registry(airflow.project / ".modelyard", Clock(NOW))) as service:
+        address = service.url
         assert airflow.modelyard("poll", "--full", MODELYARD_REGISTRY=address).returncode == 0
         before = airflow.parse(MODELYARD_REGISTRY=address)
         assert before.dags.keys() == {DAG}

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modelyard.registry.http import HttpRegistry
-from registry_api.serve import make_server
+from tests.registries import Service, serving
 from tests.registry.making import Clock, open_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from fastapi import FastAPI
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.registry import Registry
@@ -32,31 +26,6 @@ def clock() -> Clock:
 @pytest.fixture
 def local(tmp_path: Path, clock: Clock) -> LocalRegistry:
     return open_local(tmp_path / "home", clock)
-
-
-@dataclass
-class Service:
-    """A running server."""
-
-    url: str
-    app: FastAPI
-
-
-@contextmanager
-def serving(registry: LocalRegistry) -> Iterator[Service]:
-    """A server for a registry, in a thread of its own."""
-    server = make_server(registry, port=0)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield Service(f"http://127.0.0.1:{port}", cast("FastAPI", server.config.app))
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="session")

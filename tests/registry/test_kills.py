@@ -17,7 +17,7 @@ from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sweep import Sweep
-from tests.registry.conftest import serving
+from tests.registries import serving
 from tests.registry.making import apply, claim_of, open_local, write_files
 
 if TYPE_CHECKING:

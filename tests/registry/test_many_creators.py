@@ -13,7 +13,7 @@ from modelyard.errors import Conflict
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import VersionState
 from modelyard.registry.transfer import register_version
-from tests.registry.conftest import Service, serving
+from tests.registries import Service, serving
 from tests.registry.making import apply, claim_of, open_local, write_files
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from tests.registry.conftest import Service
+    from tests.registries import Service
     from tests.registry.proxies import BreakingProxy
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.registry.conftest import Service, serving
+from tests.registries import Service, serving
 from tests.registry.making import Clock, apply, feature_set, open_local, register, run_of
 
 if TYPE_CHECKING:

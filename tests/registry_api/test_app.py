@@ -22,8 +22,8 @@ from modelyard.asgi.guard import is_loopback
 from modelyard.errors import Unavailable, UsageError
 from registry_api.app import create_app
 from registry_api.limits import BodyLimits, largest_body
-from registry_api.serve import make_server, serve
-from tests.registry.conftest import serving
+from registry_api.serve import serve
+from tests.registries import serving
 from tests.registry.making import apply, open_local
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from modelyard.registry.local import LocalRegistry
-    from tests.registry.conftest import Service
+    from tests.registries import Service
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_a_store_of_a_newer_version_is_not_served(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "registry.db")) as database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(UsageError, match="schema 99"):
-        serve(open_local(tmp_path), port=0, tell=lambda url: pytest.fail(f"it listens at {url}"))
+        serve(open_local(tmp_path), "127.0.0.1", 0, tell=lambda url: pytest.fail(f"it listens at {url}"))
 
 
 def test_requests_are_counted_by_route_and_status(client: httpx.Client) -> None:
@@ -194,7 +194,7 @@ def test_web_pages_of_other_sites_are_not_answered(client: httpx.Client, service
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "registry.example", ""])  # noqa: S104 - refused
 def test_it_does_not_listen_where_others_reach_it(local: LocalRegistry, host: str) -> None:
     with pytest.raises(UsageError, match="without authentication"):
-        make_server(local, host)
+        serve(local, host, 0, tell=lambda url: pytest.fail(f"it listens at {url}"))
 
 
 def test_bodies_have_limits_by_path() -> None:
@@ -242,7 +242,7 @@ import sys
 from pathlib import Path
 from registry_api.serve import serve
 from tests.registry.making import open_local
-serve(open_local(Path(sys.argv[1])), port=int(sys.argv[2]))
+serve(open_local(Path(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), tell=print)
 """
 
 

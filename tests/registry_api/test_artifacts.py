@@ -19,7 +19,7 @@ from tests.registry.making import BODY, artifact, claim_of
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import Claim
-    from tests.registry.conftest import Service
+    from tests.registries import Service
 
 FILE = "/v1/models/ke/versions/1/artifacts/model.json"
 TAG = f'"{artifact("model.json", BODY).sha256}"'

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.local import LocalRegistry
-    from tests.registry.conftest import Service
+    from tests.registries import Service
 
 BODIES = {
     ("PUT", "/v1/models/ke"): examples.plain(examples.APPLY),

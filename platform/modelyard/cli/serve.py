@@ -1,5 +1,7 @@
 """`modelyard serve`: the services. One more service is one more command here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -22,15 +24,11 @@ def registry(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
 ) -> None:
     """Serve the registry of this machine over HTTP; /docs describes it."""
-    from modelyard.errors import MissingExtra
     from modelyard.wiring import registry_home
     from modelyard.workspace import open_workspace
 
-    try:
+    with _extra():
         from registry_api.serve import serve
-    except ModuleNotFoundError as error:
-        extra, asks = "serving", "`modelyard serve`"
-        raise MissingExtra(extra, asks) from error
     settings = open_workspace(needs_project=False).settings
     home = registry_home(settings.registry)
     serve(home.registry(settings.actor), host, port, tell=lambda url: note(f"The registry of {home.path} is at {url}"))
@@ -49,23 +47,31 @@ def scoring(
     """Serve predictions of the live models over HTTP; /docs describes it."""
     import os
 
-    from modelyard.errors import MissingExtra
     from modelyard.workspace import open_workspace
 
-    try:
+    with _extra():
         from scoring_service.serve import serve
         from scoring_service.service import Limits, Service
-    except ModuleNotFoundError as error:
-        extra, asks = "serving", "`modelyard serve`"
-        raise MissingExtra(extra, asks) from error
     workspace = open_workspace(needs_project=False)
     settings = workspace.settings
     limits = Limits(threads=threads or os.cpu_count() or 1, refresh_seconds=refresh)
     service = Service(
         workspace.registry,
         workspace.datasets,
-        settings.home / "cache",
+        settings.cache,
         allow_bundles=settings.allow_bundles,
         limits=limits,
     )
     serve(service, host, port, tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"))
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install, where what a service needs was not."""
+    from modelyard.errors import MissingExtra
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra, asks = "serving", "`modelyard serve`"
+        raise MissingExtra(extra, asks) from error
