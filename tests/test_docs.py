@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import typer.main
 
@@ -30,9 +31,8 @@ def text(path: str | Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def fault(words: list[str]) -> str:
+def fault(command: Any, words: list[str]) -> str:
     """What is wrong with a command: a name or an option that does not exist; empty where nothing is."""
-    command = typer.main.get_command(build_app())
     while subcommands := getattr(command, "commands", {}):
         if not words or words[0].startswith("-"):
             break
@@ -54,7 +54,8 @@ def test_every_command_that_a_page_or_a_hint_names_exists() -> None:
     pages = tracked("*.md", "docs/examples/*", ".pre-commit-hooks.yaml", *CODE)
     commands = {(page.name, command) for page in pages for command in COMMAND.findall(text(page))}
     assert len(commands) > 80
-    faults = {(name, command): fault(shlex.split(command, posix=False)) for name, command in commands}
+    modelyard = typer.main.get_command(build_app())
+    faults = {(name, command): fault(modelyard, shlex.split(command, posix=False)) for name, command in commands}
     assert {named: said for named, said in faults.items() if said} == {}
 
 
