@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
+from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
 from modelyard.training.board import BUILD_CORES, Board, make_board
 from modelyard.training.job import read_outcome
@@ -94,7 +95,7 @@ class Reconciler:
         board = make_board(self._launcher.list(), self._capacity, self._cores_of)
         step = Step()
         met_all = True
-        for run in self._open_runs():
+        for run in every(lambda page: self._registry.open_runs(page=page)):
             if board.is_full and not board.unmet:
                 met_all = False
                 break
@@ -148,13 +149,6 @@ class Reconciler:
         yield from (seen[run_id] for run_id in waiting if run_id in seen)
         unseen = [run_id for run_id in waiting if run_id not in seen]
         yield from (self._registry.run(run_id) for run_id in unseen[:LOOKUPS])
-
-    def _open_runs(self) -> Iterator[Run]:
-        page = self._registry.open_runs()
-        yield from page.items
-        while page.next:
-            page = self._registry.open_runs(page=page.next)
-            yield from page.items
 
     def _cores_of(self, run_id: str) -> float:
         if run_id not in self._cores:
