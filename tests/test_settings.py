@@ -33,6 +33,7 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
         "MODELYARD_ACTOR": "nightly",
         "MODELYARD_ALLOW_BUNDLES": "1",
         "MODELYARD_PARALLEL": "3",
+        "MODELYARD_SPECS": str(tmp_path / "dags"),
     }
     settings = read_settings(tmp_path, variables)
 
@@ -40,6 +41,12 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
     assert settings.registry == "http://127.0.0.1:8600"
     assert (settings.environment, settings.actor, settings.parallel) == ("production", "nightly", 3)
     assert settings.allow_bundles
+    assert settings.variables() == variables
+
+
+def test_settings_go_on_to_other_processes(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path, {})
+    assert read_settings(tmp_path, settings.variables()) == settings
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])

@@ -58,7 +58,7 @@ class OpenProject(Workspace):
 
         number = version or self.registry.latest(model).number
         allowed = self.settings.allow_bundles
-        return load_version(self.registry, model, number, self.settings.home / "cache", allow_bundles=allowed)
+        return load_version(self.registry, model, number, self.settings.cache, allow_bundles=allowed)
 
     def score(self, model: str, *, as_of: date | str | None = None, version: int | None = None) -> pd.DataFrame:
         """A day's predictions, as the model's DAG makes them; published as it does, if they are not there.

@@ -56,7 +56,7 @@ def score_target(workspace: Workspace, target: Target, progress: Progress | None
     load = partial(
         load_for_batch,
         workspace.registry,
-        cache=settings.home / "cache",
+        cache=settings.cache,
         threads=os.cpu_count() or 1,
         allow_bundles=settings.allow_bundles,
     )

@@ -50,6 +50,28 @@ class Settings:
     parallel: int
     """`MODELYARD_PARALLEL`: how many runs go on at the same time; as many as there are cores unless said."""
 
+    @property
+    def bundles(self) -> Path:
+        """The folder of the project's own modules, as runs were queued with them."""
+        return self.home / "bundles"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the versions that were fetched from the registry."""
+        return self.home / "cache"
+
+    def variables(self) -> dict[str, str]:
+        """The variables from which `read_settings` makes these settings again, in another process."""
+        return {
+            "MODELYARD_ACTOR": self.actor,
+            "MODELYARD_ALLOW_BUNDLES": str(int(self.allow_bundles)),
+            "MODELYARD_ENVIRONMENT": self.environment,
+            "MODELYARD_HOME": str(self.home),
+            "MODELYARD_PARALLEL": str(self.parallel),
+            "MODELYARD_REGISTRY": self.registry,
+            "MODELYARD_SPECS": str(self.specs),
+        }
+
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings of a project's folder.

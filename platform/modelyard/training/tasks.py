@@ -68,24 +68,9 @@ class JobMaker:
     settings: Settings
     datasets: DatasetStore
 
-    @property
-    def bundles(self) -> Path:
-        """The folder of the project's own modules, as runs were queued with them."""
-        return self.settings.home / "bundles"
-
     def build(self, name: str, spec: RunSpec) -> JobSpec:
         """The job that builds the training set of a run."""
-        settings = self.settings
-        task = PrepareTask(
-            spec=spec,
-            root=str(settings.root),
-            environment={
-                "MODELYARD_HOME": str(settings.home),
-                "MODELYARD_REGISTRY": settings.registry,
-                "MODELYARD_ENVIRONMENT": settings.environment,
-                "MODELYARD_ACTOR": settings.actor,
-            },
-        )
+        task = PrepareTask(spec=spec, root=str(self.settings.root), environment=self.settings.variables())
         return _job(name, "modelyard.jobs.prepare", task)
 
     def training(
@@ -117,7 +102,7 @@ class JobMaker:
         return _job(name, "modelyard.jobs.train", task)
 
     def _bundle(self, module: str, digest: str) -> Path:
-        file = self.bundles / f"{digest}.zip"
+        file = self.settings.bundles / f"{digest}.zip"
         if not file.exists():
             reason = f"the module `{module}` that the run was queued with is not on this machine"
             raise InvalidData(reason, "run `modelyard train` where the project is")
