@@ -9,6 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard import wiring
+from modelyard.errors import NotFound
+from modelyard.settings import read_settings
+
 if TYPE_CHECKING:
     from modelyard.config.project import LoadedProject
     from modelyard.datasets.store import DatasetStore
@@ -42,30 +46,22 @@ class Workspace:
     @cached_property
     def registry(self) -> Registry:
         """The registry."""
-        from modelyard.wiring import open_registry
-
-        return open_registry(self.settings)
+        return wiring.open_registry(self.settings)
 
     @cached_property
     def datasets(self) -> DatasetStore:
         """The datasets."""
-        from modelyard.wiring import open_datasets
-
-        return open_datasets(self.settings)
+        return wiring.open_datasets(self.settings)
 
     @cached_property
     def engine(self) -> Engine:
         """The engine."""
-        from modelyard.wiring import open_engine
-
-        return open_engine(self.settings)
+        return wiring.open_engine(self.settings)
 
     @cached_property
     def launcher(self) -> Launcher:
         """The launcher."""
-        from modelyard.wiring import open_launcher
-
-        return open_launcher(self.settings)
+        return wiring.open_launcher(self.settings)
 
 
 def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> Workspace:
@@ -79,8 +75,6 @@ def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> 
         NotFound: There is no `modelyard.yaml` in the folder or above it.
     """
     from modelyard.config.loader import find_project
-    from modelyard.errors import NotFound
-    from modelyard.settings import read_settings
 
     start = (start or Path.cwd()).absolute()
     try:

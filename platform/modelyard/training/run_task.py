@@ -17,7 +17,7 @@ from modelyard.training.bundles import import_bundle
 from modelyard.training.job import Outcome, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from modelyard.registry.records import Estimate, ModelVersion
     from modelyard.registry.registry import Registry
@@ -45,12 +45,13 @@ def run_task(task: TrainTask, registry: Registry, folder: Path) -> Outcome:
     from modelyard.training.rows import read_rows
     from modelyard.training.trainer import check_gates, train
 
+    definition = task.spec.definition
     packages = {
-        module: import_bundle(Path(task.bundles[module]).read_bytes(), pinned) for module, pinned in _pinned(task)
+        module: import_bundle(Path(task.bundles[module]).read_bytes(), pinned)
+        for module, pinned in definition.bundles.items()
     }
     rows = read_rows(task)
     tell(f"read {len(rows.label):,} rows", 0.1)
-    definition = task.spec.definition
     judged = train(definition, rows, {bundle_name(module): package for module, package in packages.items()}, tell)
     missed = check_gates(definition, rows, judged, lambda: _live(task, registry, folder / "cache"))
     if missed:
@@ -70,10 +71,6 @@ def _made_before(task: TrainTask, registry: Registry) -> ModelVersion | None:
         return None
     found = registry.find_version(task.spec.definition.name, task.spec.request)
     return found if found is not None and found.run == task.run else None
-
-
-def _pinned(task: TrainTask) -> Sequence[tuple[str, str]]:
-    return list(task.spec.definition.bundles.items())
 
 
 def _live(task: TrainTask, registry: Registry, cache: Path) -> StoredModel | None:
