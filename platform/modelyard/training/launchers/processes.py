@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-NICENESS = 5  # behind what a person waits for at this machine, before what nobody waits for
+NICENESS = 5  # more than this process: behind what a person waits for at this machine, before what nobody waits for
 GRACE = 2.0  # seconds between asking a process to end and ending it: it has nothing to tidy up that a sweep would not
 THREAD_VARIABLES = (
     "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
@@ -71,7 +71,7 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
         )
     _children[process.pid] = process
     with suppress(ProcessLookupError):  # it may have ended already
-        os.setpriority(os.PRIO_PGRP, process.pid, NICENESS)
+        os.setpriority(os.PRIO_PGRP, process.pid, min(os.nice(0) + NICENESS, 19))
     return process.pid
 
 
