@@ -93,6 +93,8 @@ def test_a_model_belongs_to_its_project(registry: Registry) -> None:
         definition("../ke"),
         {**definition(), "sources": {"loans": {**source(), "path": "\ud800"}}},
         {**definition(), "bundles": {"x": float("nan")}},
+        {**definition(), "sources": {}},
+        {**definition(feature_sets={"history": feature_set()}), "feature_sets": {}},
     ],
 )
 def test_a_broken_definition_is_refused(registry: Registry, broken: dict[str, Any]) -> None:

@@ -5,7 +5,9 @@ The registry holds definitions, not files, so that a scheduled task or a pod nee
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from modelyard.canonical import digest
 from modelyard.config.kinds.architecture import Step
@@ -87,6 +89,16 @@ class ModelDefinition(Settings):
     """The feature sets that it uses, by name."""
     bundles: dict[str, str] = {}
     """The digests of the project's own modules that its pipeline names, by module."""
+
+    @model_validator(mode="after")
+    def _is_self_contained(self) -> Self:
+        scoring = self.document.scoring
+        sources = self._training_sources() | ({scoring.population.source} if scoring else set())
+        sets = {name for name in self.document.data.features if isinstance(name, str)}
+        for missing in sorted((sources - self.sources.keys()) | (sets - self.feature_sets.keys())):
+            msg = f"`{missing}` is named in the document, and is not there"
+            raise ValueError(msg)
+        return self
 
     @property
     def name(self) -> str:
