@@ -49,10 +49,10 @@ def filled(place: Place) -> Place:
     return place
 
 
-def rows(place: Place, definition: ModelDefinition, day: str = "2026-01-07", **options: Any) -> list[dict[str, Any]]:
+def rows(place: Place, definition: ModelDefinition, day: str = "2026-01-07") -> list[dict[str, Any]]:
     pinned = pins(*definition.feature_sets.values())
     with scoring_rows(
-        definition, pinned, date.fromisoformat(day), engine=place.engine, datasets=place.datasets, **options
+        definition, pinned, date.fromisoformat(day), engine=place.engine, datasets=place.datasets, batch=100
     ) as found:
         batches = list(found.batches)
         assert sum(len(batch) for batch in batches) == found.rows

@@ -177,7 +177,7 @@ def test_a_run_that_moves_while_it_is_cancelled_is_asked_to_end(
     before("replace_run", lambda: local.update_run(building))
     cancelled = local.cancel_run(queued.id)
     assert (cancelled.state, cancelled.cancel_requested) == (RunState.BUILDING, True)
-    before("replace_run", lambda: local.update_run(cancelled.model_copy(update={"progress": 0.5})))
+    before("replace_run", lambda: local.update_run(cancelled.model_copy(update={"tries": 2})))
     with pytest.raises(Conflict, match="changed meanwhile"):
         local.update_run(cancelled.model_copy(update={"state": RunState.TRAINING}))
 

@@ -168,21 +168,22 @@ def place(tmp_path: Path) -> Yard:
 def test_a_run_goes_from_queued_to_live(place: Yard) -> None:
     run = place.queue()
     loop = place.loop()
-    assert loop.step().seen[run.id].state is RunState.BUILDING
+    assert loop.step()[run.id].state is RunState.BUILDING
     (build,) = place.launcher.running
     place.launcher.end(build)
-    assert loop.step().seen[run.id].state is RunState.TRAINING
+    fitting = loop.step()[run.id]
+    assert fitting.state is RunState.TRAINING
     (training,) = place.launcher.running
     assert run_of(training) == run.id
-    assert loop.step().moved == 0
+    assert loop.step() == {run.id: fitting}
     place.launcher.end(training)
-    done = loop.step().seen[run.id]
+    done = loop.step()[run.id]
     assert (done.state, done.version, done.tries, done.reason) == (RunState.SUCCEEDED, 1, 1, "")
     assert place.launcher.jobs == {}
     (fact,) = place.registry.promotions("loans")
     assert (fact.version, fact.reason) == (1, f"run {run.id}")
     assert b"".join(place.registry.read_run_log(run.id)) == f"log of {training}".encode()
-    assert loop.step().seen == {}
+    assert loop.step() == {}
 
 
 def test_asking_again_for_the_same_is_answered_with_what_is_there(place: Yard) -> None:
@@ -234,7 +235,7 @@ def test_a_build_whose_process_is_ending_takes_no_core(tmp_path: Path) -> None:
     running = place.launcher.jobs[build]
     place.launcher.end(build)
     place.launcher.jobs[build] = running
-    assert loop.step().seen[run.id].state is RunState.TRAINING
+    assert loop.step()[run.id].state is RunState.TRAINING
     assert place.launcher.cancelled == [build]
 
 
@@ -472,8 +473,7 @@ def test_run_until_done_waits_for_a_registry_but_not_for_ever(place: Yard, monke
 def test_a_step_meets_no_more_runs_than_it_has_to(place: Yard) -> None:
     for number in range(250):
         place.queue(f"m{number}", data={"from": f"2026-01-{1 + number % 28:02d}"})
-    step = place.loop().step()
-    assert len(step.seen) == 3
+    assert len(place.loop().step()) == 3
     assert len(place.launcher.running) == 2
 
 

@@ -90,7 +90,7 @@ def test_a_model_comes_back_and_predicts_the_same(name: str) -> None:
     after = reload(files)
     assert np.array_equal(after.predict(frame), before.predict(frame))
     assert after.features == FEATURES
-    assert set(files) == {MANIFEST, *after.manifest.files}
+    assert set(files) == {MANIFEST, PIPELINE, GOLDEN, *after.manifest.boosters}
     assert sorted(after.manifest.boosters) == sorted(name for name in files if name.startswith("booster-"))
     assert not any(b"Booster" in content for name, content in files.items() if name == GOLDEN)
 

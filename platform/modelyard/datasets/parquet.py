@@ -79,15 +79,14 @@ def null_rates(path: Path, columns: Sequence[str]) -> dict[str, float]:
 
 
 def read_batches(
-    files: Sequence[str], where: Where | None = None, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS
+    files: Sequence[str], where: Where | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a partition, at most `rows` at a time; memory does not depend on their number.
+    """The rows of a partition, a batch at a time; memory does not depend on their number.
 
     Args:
         files: The manifest's files, as the store says where they are.
         where: The manifest's `where`.
         columns: The columns to read; all of them unless said.
-        rows: The size of a batch.
     """
     for path in files:
         file = _open(Path(path))
@@ -96,7 +95,7 @@ def read_batches(
         groups = dict(_groups(file, where or {}))
         # One group at a time: `iter_batches` over several would put rows of both in one batch.
         for group, whole in groups.items():
-            for batch in file.iter_batches(batch_size=rows, row_groups=[group], columns=needed):
+            for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group], columns=needed):
                 kept = batch if whole else _within(batch, where or {})
                 if kept.num_rows:
                     yield kept.select(wanted)

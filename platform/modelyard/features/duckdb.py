@@ -134,10 +134,10 @@ class DuckDBSession:
         with _plain_errors():
             yield from self._select(sql, parameters).to_arrow_reader(rows)
 
-    def write(self, sql: str, path: Path, parameters: Parameters | None = None) -> None:
+    def write(self, sql: str, path: Path) -> None:
         """Write the rows of a query to a Parquet file, in their order."""
         options = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {_ROW_GROUP}"
-        self._execute(f"COPY ({sql}) TO {text(str(path))} ({options})", parameters)
+        self._execute(f"COPY ({sql}) TO {text(str(path))} ({options})")
 
     def _execute(self, sql: str, parameters: Parameters | None = None) -> None:
         with _plain_errors():

@@ -93,7 +93,7 @@ class Session(Protocol):
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a query, at most `rows` at a time; to be read before anything else is asked."""
 
-    def write(self, sql: str, path: Path, parameters: Parameters | None = None) -> None:
+    def write(self, sql: str, path: Path) -> None:
         """Write the rows of a query to a Parquet file, in their order, below the session's `writable` folder."""
 
 

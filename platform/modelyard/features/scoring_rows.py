@@ -64,7 +64,7 @@ def scoring_rows(
     *,
     engine: Engine,
     datasets: DatasetStore,
-    batch: int = 65_536,
+    batch: int,
 ) -> Iterator[ScoringRows]:
     """Open the rows that a model scores on a day; memory does not grow with their number.
 

@@ -242,8 +242,6 @@ class Run(Record):
     """How often it was started; a transient failure starts it again."""
     not_before: datetime | None = None
     """When the next try may start."""
-    deadline: datetime | None = None
-    """When the current state has taken too long."""
     cancel_requested: bool = False
     reason: str = ""
     """Why it failed, or why it waits, in words."""
@@ -252,8 +250,6 @@ class Run(Record):
     version: int | None = None
     """The version that it made."""
     metrics: dict[str, Estimate] = {}
-    progress: float | None = None
-    """From 0 to 1, where it is known."""
     created_at: datetime
     created_by: str
     started_at: datetime | None = None

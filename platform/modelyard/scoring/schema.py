@@ -21,6 +21,8 @@ FAULTS_TOLD = 20
 """How many faults one answer lists: enough to mend a program by, and finding them takes bounded time."""
 NAME_TOLD = 80
 """How many characters of an unknown name are looked at and told; a name comes from outside and may have any length."""
+NAMES_TOLD = 5
+"""How many of a model's names a message lists: a model may have hundreds."""
 
 _NULL = type(None)
 _KINDS: dict[str, tuple[frozenset[type], str]] = {
@@ -147,8 +149,8 @@ def _takes(names: Iterable[str]) -> str:
     return f"rows have {_some(names)}"
 
 
-def _some(names: Iterable[str], shown: int = 5) -> str:
+def _some(names: Iterable[str]) -> str:
     """The first few names, for a message."""
     every = [f"`{name}`" for name in names]
-    rest = len(every) - shown
-    return ", ".join(every[:shown]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(every) - NAMES_TOLD
+    return ", ".join(every[:NAMES_TOLD]) + (f" and {rest} more" if rest > 0 else "")

@@ -42,17 +42,10 @@ class Moves:
     chance: Callable[[], float] = random.random
     """Between 0 and 1, for the time between tries: runs that failed together do not come back together."""
 
-    def enter(self, run: Run, state: RunState, spec: RunSpec, *, tries: int) -> Run:
+    def enter(self, run: Run, state: RunState, *, tries: int) -> Run:
         """Begin BUILDING or TRAINING. What does not end in time is ended by the launcher."""
-        now = self.clock()
-        changes = {
-            "state": state,
-            "tries": tries,
-            "not_before": None,
-            "reason": "",
-            "started_at": run.started_at or now,
-            "deadline": now + spec.definition.document.resources.timeout,
-        }
+        started_at = run.started_at or self.clock()
+        changes = {"state": state, "tries": tries, "not_before": None, "reason": "", "started_at": started_at}
         return self.registry.update_run(run.model_copy(update=changes))
 
     def wait(self, run: Run, used: float, capacity: float) -> Run:
@@ -69,12 +62,12 @@ class Moves:
         again and answered with the one that is there.
         """
         reason = "" if outcome.version is None else self._promote(run, spec, outcome.version)
-        changes = {"version": outcome.version, "metrics": outcome.metrics, "progress": 1.0}
+        changes = {"version": outcome.version, "metrics": outcome.metrics}
         return self.end(run.model_copy(update=changes), RunState.SUCCEEDED, reason)
 
     def interrupt(self, run: Run, reason: str) -> Run:
         """Queue a run again whose job ended with the loop that watched it, however often that happens."""
-        changes = {"state": RunState.QUEUED, "reason": f"interrupted: {reason}"[:LONGEST_REASON], "deadline": None}
+        changes = {"state": RunState.QUEUED, "reason": f"interrupted: {reason}"[:LONGEST_REASON]}
         return self.registry.update_run(run.model_copy(update=changes))
 
     def fail(self, run: Run, reason: str, *, permanent: bool, outcome: Outcome | None = None) -> Run:
@@ -88,7 +81,6 @@ class Moves:
             "state": RunState.QUEUED,
             "not_before": self.clock() + wait,
             "reason": f"try {run.tries} of {TRIES} failed: {reason}"[:LONGEST_REASON],
-            "deadline": None,
         }
         return self.registry.update_run(run.model_copy(update=changes))
 

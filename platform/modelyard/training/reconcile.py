@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -43,18 +42,6 @@ LOOKUPS = 100
 """Runs that are looked up one by one in a step, where others may have ended them."""
 
 
-@dataclass
-class Step:
-    """What a step saw and did."""
-
-    active: int = 0
-    """Jobs that open runs look at."""
-    moved: int = 0
-    """Runs that changed."""
-    seen: dict[str, Run] = field(default_factory=dict)
-    """The open runs that were met, as they are after the step: some have ended."""
-
-
 class Reconciler:
     """Moves runs from QUEUED to their end.
 
@@ -83,31 +70,31 @@ class Reconciler:
         self._moves = moves or Moves(registry)
         self._cores: dict[str, float] = {}
 
-    def step(self) -> Step:
+    def step(self) -> dict[str, Run]:
         """Move every open run that can move.
 
         Meets no more runs than it has to: once the cores are taken and every job's run was met, those that wait
         behind are left alone. So a run costs the same, however many are queued.
 
+        Returns:
+            The open runs that were met, by id, as they are after the step: some have ended.
+
         Raises:
             Unavailable: The registry or the datasets do not answer; nothing is lost.
         """
         board = make_board(self._launcher.list(), self._capacity, self._cores_of)
-        step = Step()
+        seen: dict[str, Run] = {}
         met_all = True
         for run in every(lambda page: self._registry.open_runs(page=page)):
             if board.is_full and not board.unmet:
                 met_all = False
                 break
             board.unmet.discard(training_job(run))
-            moved = self._advance(run, board)
-            step.seen[run.id] = moved
-            step.moved += moved.sequence != run.sequence
-        step.active = len(board.needed)
+            seen[run.id] = self._advance(run, board)
         for name in board.unneeded(met_all=met_all):
             self._launcher.cancel(name)
             self._launcher.remove(name)
-        return step
+        return seen
 
     def run_until_done(self, ids: Collection[str], tell: Callable[[Run], None] | None = None) -> dict[str, Run]:
         """Step until some runs have ended.
@@ -145,7 +132,7 @@ class Reconciler:
 
     def _look(self, waiting: Collection[str]) -> Iterator[Run]:
         """One step, and what became of some runs."""
-        seen = self.step().seen
+        seen = self.step()
         yield from (seen[run_id] for run_id in waiting if run_id in seen)
         unseen = [run_id for run_id in waiting if run_id not in seen]
         yield from (self._registry.run(run_id) for run_id in unseen[:LOOKUPS])
@@ -185,10 +172,10 @@ class Reconciler:
         shared = board.building(spec)
         if shared is not None:
             board.needed.add(shared.name)
-            return self._moves.enter(run, RunState.BUILDING, spec, tries=tries)
+            return self._moves.enter(run, RunState.BUILDING, tries=tries)
         if not board.take(BUILD_CORES):
             return self._moves.wait(run, board.used, board.capacity)
-        entered = self._moves.enter(run, RunState.BUILDING, spec, tries=tries)
+        entered = self._moves.enter(run, RunState.BUILDING, tries=tries)
         self._submit(self._maker.build(f"{build_prefix(spec)}{tries}", spec), board)
         return entered
 
@@ -231,7 +218,7 @@ class Reconciler:
         job = self._maker.training(name, run.id, spec, built)
         if not board.take(cores(run)):
             return self._moves.wait(run, board.used, board.capacity)
-        entered = self._moves.enter(run, RunState.TRAINING, spec, tries=tries)
+        entered = self._moves.enter(run, RunState.TRAINING, tries=tries)
         self._submit(job, board)
         return entered
 

@@ -140,14 +140,11 @@ def _log_key(run_id: str) -> str:
 
 def _check_run(run: Run) -> None:
     check_run_id(run.id)
-    if run.progress is not None and not 0 <= run.progress <= 1:
-        msg = f"the progress of run `{run.id}` is {run.progress}, and not between 0 and 1"
-        raise InvalidData(msg)
     check_name(run.model)
     check_digest(run.request, "the request")
     check_metrics(run.metrics)
     for what in ("project", "team", "created_by", "reason"):
         check_text(getattr(run, what), what)
-    for what in ("created_at", "not_before", "deadline", "started_at", "finished_at"):
+    for what in ("created_at", "not_before", "started_at", "finished_at"):
         if getattr(run, what) is not None:
             check_kept_instant(getattr(run, what), what)

@@ -34,11 +34,6 @@ class ModelManifest(BaseModel):
     libraries: dict[str, str]
     """What fitted it, by version."""
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Every file that is needed to load the model, the manifest left out."""
-        return (PIPELINE, GOLDEN, *self.boosters, *(bundle_file(digest) for digest in self.bundles.values()))
-
 
 def bundle_file(digest: str) -> str:
     """The name of a bundle's file."""
