@@ -165,9 +165,10 @@ def test_critical_failures_stop_the_work_and_warnings_are_reported() -> None:
     result.raise_for_critical()
     assert not result.success
     assert [failure.column for failure in result.failures("warning")] == ["grade"]
-    assert result.content()[0] == {
+    assert result.content()["results"][0] == {
         "expect": "column_values_to_be_in_set", "column": "grade", "severity": "warning", "success": False, "rows": 600,
         "unexpected": 200, "samples": ["7"], "observed": None,
+        "words": result.results[0].words,
     }  # fmt: skip
     critical = audit([expectation("column_values_to_not_be_null", "market")], Table(LOANS), PLACE)
     with pytest.raises(InvalidData, match=r"source `loans` is not as expected: .*200 of 600 rows"):

@@ -318,7 +318,7 @@ def test_warnings_are_reported_and_recorded_by_day(filled: Place) -> None:
     assert unexpected == [2, 2, 0]
     manifest = filled.datasets.manifest("features/history/1", "2026-01-03")
     assert manifest is not None
-    assert [one["success"] for one in manifest.details["audit"]] == [False, True]
+    assert [one["success"] for one in manifest.details["audit"]["results"]] == [False, True]
     # Where nothing is unexpected in all days together, each is so without being judged alone.
     (clean,) = run(filled, definition, days=days("2026-02-01", "2026-02-03"))
     assert [[one.success for one in audit.results] for audit in clean.audits] == [[True, True]] * 3

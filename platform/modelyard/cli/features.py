@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -104,7 +104,7 @@ def training_set(
     for audit in manifest.details["audits"]:
         for result in audit["results"]:
             if not result["success"]:
-                note(f"{result['severity']}: {audit['place']}: {_words(result)}")
+                note(f"{result['severity']}: {audit['place']}: {result['words']}")
     note(f"It lies in {out or file}")
 
 
@@ -211,8 +211,7 @@ def _print_results(results: Sequence[MaterialiseResult], *, as_json: bool) -> No
 
     if as_json:
         print_json([
-            {**asdict(one), "audits": [{"place": audit.place, "results": audit.content()} for audit in one.audits]}
-            for one in results
+            {**asdict(one), "audits": [audit.content() for audit in one.audits]} for one in results
         ])  # fmt: skip
         return
     rows = [
@@ -227,12 +226,6 @@ def _remarks(audits: Iterable[AuditResult]) -> list[str]:
     """What was unexpected and did not stop the work, each once."""
     said = [f"{one.severity}: {audit.place}: {one.words}" for audit in audits for one in audit.failures()]
     return list(dict.fromkeys(said))
-
-
-def _words(result: dict[str, Any]) -> str:
-    from modelyard.datasets.expectations import ExpectationResult
-
-    return ExpectationResult(**{**result, "samples": tuple(result["samples"])}).words
 
 
 def _range(days: Sequence[date]) -> str:

@@ -116,9 +116,10 @@ class AuditResult:
             if not result.success and (not severities or result.severity in severities)
         )
 
-    def content(self) -> list[dict[str, Any]]:
-        """The results as plain JSON values, for a manifest's details."""
-        return [{**asdict(result), "samples": list(result.samples)} for result in self.results]
+    def content(self) -> dict[str, Any]:
+        """The audit as plain JSON values, for a manifest's details."""
+        results = [{**asdict(one), "samples": list(one.samples), "words": one.words} for one in self.results]
+        return {"place": self.place, "results": results}
 
     def raise_for_critical(self) -> None:
         """Stop the work where something critical was not as expected.

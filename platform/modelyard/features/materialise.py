@@ -138,7 +138,7 @@ def materialise(  # noqa: PLR0913 - what it works with, and three choices that c
     datasets: DatasetStore,
     force: bool = False,
     now: datetime | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda _partitions: None,
 ) -> tuple[MaterialiseResult, ...]:
     """Compute and publish what is missing of a feature set's values, and of those that it refers to.
 
@@ -181,7 +181,7 @@ class _Materialisation:
     datasets: DatasetStore
     now: datetime
     force: bool
-    progress: Progress | None
+    progress: Progress
 
     def run(self, work: Work) -> MaterialiseResult:
         audits = self._audit_sources(work.missing) if work.missing else []
@@ -300,8 +300,7 @@ class _Materialisation:
         if manifest is None or manifest.details["instants"] != instants:
             details: dict[str, Any] = {"instants": instants, "features": kinds, "audit": audit.content()}
             manifest = staging.publish(partition, where=where if days > 1 else None, details=details)
-        if self.progress is not None:
-            self.progress(1)
+        self.progress(1)
         return manifest.rows
 
 

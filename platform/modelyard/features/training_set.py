@@ -50,7 +50,7 @@ def build_training_set(
     engine: Engine,
     datasets: DatasetStore,
     registry: Registry | None = None,
-    progress: Progress | None = None,
+    progress: Progress = lambda _what, _part: None,
 ) -> Manifest:
     """The training set of a request: the one that is published, or a new one.
 
@@ -74,8 +74,7 @@ def build_training_set(
     published = datasets.manifest(dataset_of_request(request), ALL)
     if published is not None:
         return published
-    tell = progress or (lambda _what, _part: None)
-    return _TrainingSet(request, _pins(request, registry), engine, datasets, tell).build()
+    return _TrainingSet(request, _pins(request, registry), engine, datasets, progress).build()
 
 
 def _pins(request: TrainingSetRequest, registry: Registry | None) -> dict[str, FeatureSetPin]:
@@ -202,7 +201,7 @@ class _TrainingSet:
             "as_of": self.request.as_of.isoformat(),
             "to": self.request.to.isoformat(),
             "feature_sets": [pin.model_dump(mode="json") for pin in self.request.feature_sets],
-            "audits": [{"place": audit.place, "results": audit.content()} for audit in audits if audit.results],
+            "audits": [audit.content() for audit in audits if audit.results],
         }
 
 
