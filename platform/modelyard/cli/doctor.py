@@ -12,15 +12,13 @@ app = typer.Typer()
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Check the installation, the project, the state folder and the registry."""
-    from dataclasses import asdict
-
     from modelyard.doctor import Health, examine
     from modelyard.workspace import open_workspace
 
-    findings = examine(open_workspace())
+    diagnoses = examine(open_workspace())
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json(diagnoses)
     else:
-        rows = [(finding.check, finding.health, finding.detail, finding.hint) for finding in findings]
+        rows = [(one.check, one.health, one.detail, one.hint) for one in diagnoses]
         print_table("Doctor", ("check", "health", "detail", "what to do"), rows)
-    raise typer.Exit(int(any(finding.health is Health.FAILED for finding in findings)))
+    raise typer.Exit(int(any(one.health is Health.FAILED for one in diagnoses)))

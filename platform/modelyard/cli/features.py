@@ -138,8 +138,6 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check sources and partitions: their expectations, their bytes, and whether there are as many rows as usual."""
-    from dataclasses import asdict
-
     from modelyard.features.check import check_partitions, check_sources
     from modelyard.local_days import day_start
     from modelyard.workspace import open_workspace
@@ -154,7 +152,7 @@ def check(
         *check_partitions(definitions, pins, workspace.datasets, day),
     ]
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json(findings)
     else:
         rows = [
             (one.place, "ok" if one.ok else "failed", f"{one.rows:,}", _count(one.usual), one.detail)

@@ -73,15 +73,13 @@ def hand_over(
     as_json: AsJson = False,
 ) -> None:
     """Archive the versions that were live before one, once that one has published predictions of its own days."""
-    from dataclasses import asdict
-
     from modelyard.orchestration import handover
     from modelyard.workspace import open_workspace
 
     workspace = open_workspace(needs_project=False)
     result = handover.hand_over(workspace.registry, workspace.datasets, model, version)
     if as_json:
-        print_json(asdict(result))
+        print_json(result)
     elif result.waiting:
         typer.echo(f"{model}: no hand-over yet: {result.waiting}")
     elif result.archived:
@@ -100,10 +98,8 @@ def _poll_once(folder: Path | None, *, full: bool) -> PollResult:
 
 
 def _print_poll(result: PollResult, *, as_json: bool) -> None:
-    from dataclasses import asdict
-
     if as_json:
-        print_json(asdict(result))
+        print_json(result)
         return
     for model in result.written:
         typer.echo(f"written  {model}")

@@ -312,18 +312,14 @@ def _print_affected(name: str, affected: tuple[AffectedModel, ...]) -> None:
 
 def _print_backup(what: str, path: Path, made: Backup, *, as_json: bool) -> None:
     if as_json:
-        from dataclasses import asdict
-
-        print_json(asdict(made))
+        print_json(made)
     else:
         typer.echo(f"{what} {path}: {made.files:,} files, {made.size:,} bytes, as of {made.made_at}.")
 
 
 def _print_removals(removals: list[Removal], *, removed: bool, as_json: bool) -> None:
     if as_json:
-        from dataclasses import asdict
-
-        print_json({"removed": removed, "removals": [asdict(removal) for removal in removals]})
+        print_json({"removed": removed, "removals": removals})
         return
     rows = [(removal.kind, removal.name, f"{removal.size:,}") for removal in removals]
     print_table("Removed" if removed else "Would be removed", ("kind", "what", "bytes"), rows)
