@@ -11,9 +11,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from modelyard.cli.main import run
+from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.registry.home import RegistryHome
 from tests.registry.making import apply, claim_of, feature_set, register
 
@@ -63,7 +66,7 @@ def test_where_nothing_is_registered_it_says_so(capsys: pytest.CaptureFixture[st
 def test_models_are_listed(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     registry.promote("ke", 3)
     text = output(capsys, "models")
-    assert "roc_auc 0.740 [0.720, 0.760]" in text
+    assert "roc_auc 0.7400 (0.7200 – 0.7600)" in text
     assert "3 from" in text
     gh, ke = as_json(capsys, "models")
     assert (gh["name"], gh["live"], gh["latest"], gh["metric"]) == ("gh", None, None, None)
@@ -175,6 +178,25 @@ def test_a_sweep_says_first_what_it_would_do(
     }
     assert not stray.exists()
     assert registry.latest("ke").number == 3
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_sweep_reaches_the_datasets(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    datasets = FilesystemDatasets(home / "datasets")
+    for day in (1, 2):
+        with datasets.stage("features/history/1") as staging:
+            pq.write_table(pa.table({"day": [day]}), staging.path / "rows.parquet")
+            staging.publish("2026-01-01")
+    assert as_json(capsys, "registry", "sweep")["removals"] == []
+    replaced, manifest = sorted((home / "datasets").rglob("*.json"))
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**content, "published_at": "2026-01-01T00:00:00Z"}))
+    removals = as_json(capsys, "registry", "sweep", "--yes")["removals"]
+    assert {removal["kind"] for removal in removals} == {"dataset"}
+    assert replaced.relative_to(home / "datasets").as_posix() in {removal["name"] for removal in removals}
+    newest = datasets.manifest("features/history/1", "2026-01-01")
+    assert newest is not None
+    datasets.verify(newest)
 
 
 @pytest.mark.parametrize("command", [["check"], ["sweep"], ["backup", "copy"]])

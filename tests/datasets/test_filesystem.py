@@ -45,6 +45,10 @@ def rows(store: DatasetStore, manifest: Manifest) -> Iterator[pa.RecordBatch]:
     return read_batches(store.files(manifest), manifest.where)
 
 
+def bytes_below(root: Path) -> int:
+    return sum((root / path).stat().st_size for path in everything(root))
+
+
 def everything(root: Path) -> list[Path]:
     return sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file())
 
@@ -233,7 +237,7 @@ def test_killed_at_any_moment_readers_see_the_whole_old_or_the_whole_new(
     publish(store, [2], "2026-02-01")
     would_go = store.sweep(older_than=LATER)
     assert store.sweep(older_than=LATER, dry_run=False) == would_go
-    assert store.sweep(older_than=LATER) == []
+    assert store.sweep(older_than=LATER) == {}
     assert values(store) == seen
     assert len(everything(tmp_path)) == 4  # two partitions, each a manifest and a file
 
@@ -242,11 +246,14 @@ def test_a_sweep_leaves_what_is_being_staged_and_what_may_be_read(store: Filesys
     first = publish(store, [1])
     with store.stage(DATASET) as staging:
         pq.write_table(pa.table({"value": [2]}), staging.path / "part-0.parquet")
-        assert store.sweep(older_than=LATER, dry_run=False) == []
+        assert store.sweep(older_than=LATER, dry_run=False) == {}
         second = staging.publish(DAY)
-    assert store.sweep(older_than=second.published_at, dry_run=False) == []
+    assert store.sweep(older_than=second.published_at, dry_run=False) == {}
     store.verify(first)
-    assert len(store.sweep(older_than=LATER, dry_run=False)) == 2
+    before = bytes_below(tmp_path)
+    swept = store.sweep(older_than=LATER, dry_run=False)
+    assert len(swept) == 2
+    assert sum(swept.values()) == before - bytes_below(tmp_path)
     assert values(store) == [2]
     with pytest.raises(IntegrityError):
         store.verify(first)

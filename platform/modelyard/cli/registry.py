@@ -157,7 +157,8 @@ def restore(
 def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of saying what would be removed.")] = False,
     claims: Annotated[
-        int, typer.Option(min=1, max=876_000, help="Hours that an uncompleted claim and a lost file stay.")
+        int,
+        typer.Option(min=1, max=876_000, help="Hours that uncompleted claims, lost files and replaced partitions stay."),
     ] = 24,
     versions: Annotated[
         int, typer.Option(min=1, max=36_500, help="Days that the files of an archived version stay.")
@@ -165,14 +166,15 @@ def sweep(
     runs: Annotated[int, typer.Option(min=1, max=36_500, help="Days that an ended run and its log stay.")] = 90,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what nobody needs any more: expired claims, old archived versions, old runs, lost files."""
+    """Remove what nobody needs any more: expired claims, old archived versions, old runs, lost and replaced files."""
     from contextlib import closing
 
-    from modelyard.registry.sweep import Retention, Sweep
+    from modelyard.registry.sweep import Removal, Retention, Sweep
     from modelyard.wiring import registry_home
     from modelyard.workspace import open_workspace
 
-    settings = open_workspace(needs_project=False).settings
+    workspace, now = open_workspace(needs_project=False), datetime.now(UTC)
+    settings = workspace.settings
     home = registry_home(settings.registry)
     home.check()
     retention = Retention(timedelta(hours=claims), timedelta(days=versions), timedelta(days=runs))
@@ -180,12 +182,14 @@ def sweep(
         pass_ = Sweep(
             metadata,
             home.artifacts(),
-            now=datetime.now(UTC),
+            now=now,
             actor=settings.actor,
             retention=retention,
             dry_run=not yes,
         )
         removals = pass_.run()
+        datasets = workspace.datasets.sweep(older_than=now - retention.claims, dry_run=not yes)
+        removals += [Removal("dataset", name, size) for name, size in datasets.items()]
     _print_removals(removals, removed=yes, as_json=as_json)
 
 

@@ -31,7 +31,7 @@ from modelyard.errors import IntegrityError, InvalidData, ModelyardError, Storag
 from modelyard.files import sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _FILES = "_files"
 _MANIFESTS = "_manifests"
@@ -92,7 +92,7 @@ class FilesystemDatasets:
                 reason = f"{manifest.dataset} of {manifest.partition}: {file.path} {problem}"
                 raise IntegrityError(reason, "publish the partition again")
 
-    def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Sequence[str]:
+    def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Mapping[str, int]:
         """Remove what no newest manifest names and what dead processes staged.
 
         A manifest that was the newest at `older_than` or later stays, with its files: somebody may be reading them.
@@ -103,12 +103,12 @@ class FilesystemDatasets:
             dry_run: Remove nothing, only say what would be.
 
         Returns:
-            The files and folders that were removed, or would be, relative to the root.
+            The files and folders that were removed, or would be, relative to the root, with their bytes.
         """
-        removed: list[Path] = []
+        removed: dict[Path, int] = {}
         for location in self._locations():
-            removed += _sweep_location(location, older_than, dry_run=dry_run)
-        return sorted(path.relative_to(self._root).as_posix() for path in removed)
+            removed |= _sweep_location(location, older_than, dry_run=dry_run)
+        return {path.relative_to(self._root).as_posix(): size for path, size in sorted(removed.items())}
 
     def _location(self, dataset: str) -> Path:
         return self._root / checked_dataset(dataset)
@@ -242,7 +242,7 @@ def _difference(path: Path, expected: DataFile) -> str:
     return "" if file_digest(path) == expected.sha256 else "has other bytes than were published"
 
 
-def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> list[Path]:
+def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> dict[Path, int]:
     kept, replaced = _kept_and_replaced(location, older_than)
     strays = [path for path in (location / _MANIFESTS).glob(".*") if path.stat().st_mtime < older_than.timestamp()]
     with ExitStack() as owned:
@@ -254,12 +254,17 @@ def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> l
         # Owners are gone by now, so whatever they published is there; it may not have been before.
         kept, _ = _kept_and_replaced(location, older_than)
         unnamed = [folder for folder in unnamed if folder.name not in kept]
+        removed = {path: _size(path) for path in (*replaced, *strays, *unnamed)}
         if not dry_run:
             for path in replaced:
                 path.unlink(missing_ok=True)
             for folder in (*strays, *unnamed):
                 shutil.rmtree(folder, ignore_errors=True)
-    return [*replaced, *strays, *unnamed]
+    return removed
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
 def _kept_and_replaced(location: Path, older_than: datetime) -> tuple[set[str], list[Path]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -89,5 +89,9 @@ class DatasetStore(Protocol):
             IntegrityError: A file is missing, or its bytes differ.
         """
 
-    def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Sequence[str]:
-        """Remove what no newest manifest names and what dead processes staged; what was, or would be, removed."""
+    def sweep(self, *, older_than: datetime, dry_run: bool = True) -> Mapping[str, int]:
+        """Remove what no newest manifest names and what dead processes staged.
+
+        Returns:
+            What was, or would be, removed, with the bytes that this frees.
+        """

@@ -52,7 +52,7 @@ class Removal:
     """Something that was removed, or would be."""
 
     kind: str
-    """claim, version, run or file."""
+    """claim, version, run or file; dataset for what the datasets' own sweep removes."""
     name: str
     """What it was, in words."""
     size: int
