@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modelyard.cli.formats import DAY
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 from modelyard.errors import UsageError
 
@@ -25,7 +26,6 @@ app = typer.Typer()
 features = typer.Typer(help="Materialise features, build training sets, and look at both.", no_args_is_help=True)
 app.add_typer(features, name="features")
 
-DAY = "%Y-%m-%d"
 MOMENT = "%Y-%m-%dT%H:%M:%S%z"
 Out = Annotated[Path | None, typer.Option(help="A Parquet file to copy it to.")]
 
@@ -139,13 +139,13 @@ def check(
 ) -> None:
     """Check sources and partitions: their expectations, their bytes, and whether there are as many rows as usual."""
     from modelyard.features.check import check_partitions, check_sources
-    from modelyard.local_days import day_start
+    from modelyard.local_days import day_start, local_day
     from modelyard.workspace import open_workspace
 
     workspace = open_workspace()
     definitions, pins = _registered(workspace, sets or list(workspace.project.feature_sets))
     zone = workspace.project.document.defaults.timezone
-    day = as_of.date() if as_of else datetime.now(UTC).date()
+    day = as_of.date() if as_of else local_day(datetime.now(UTC), zone)
     sources = {name: source for one in definitions for name, source in one.sources.items()}
     findings = [
         *check_sources(sources.values(), workspace.engine, day_start(day, zone)),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
+from modelyard.cli.formats import local_time
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ def _print_listing(listing: Listing) -> None:
             dag.dag,
             dag.schedule,
             dag.timezone,
-            _local(dag.start, dag.timezone),
+            local_time(dag.start, dag.timezone),
             dag.live,
-            dag.next and f"{dag.next} from {_local(dag.next_from, dag.timezone)}",
+            dag.next and f"{dag.next} from {local_time(dag.next_from, dag.timezone)}",
         )
         for dag in listing.dags
     ]
@@ -127,10 +127,6 @@ def _print_listing(listing: Listing) -> None:
         note(f"As of {listing.polled_at.isoformat(timespec='seconds')}")
     for problem in listing.problems:
         typer.echo(f"error: {problem}", err=True)
-
-
-def _local(instant: datetime | None, timezone: str) -> str:
-    return f"{instant.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}" if instant else ""
 
 
 def _versions(numbers: tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from modelyard.cli.formats import DAY
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 from modelyard.errors import ModelyardError, NotFound, UsageError
 
@@ -30,7 +31,7 @@ def score(
     ] = None,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The partition; today in the model's timezone unless said."),
+        typer.Option(formats=[DAY], help="The partition; today in the model's timezone unless said."),
     ] = None,
     version: Annotated[
         str | None,

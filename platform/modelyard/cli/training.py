@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modelyard.cli.formats import DAY, local_time, metrics_text
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from modelyard.registry.records import Estimate, Run
+    from modelyard.registry.records import Run
     from modelyard.training.job import Outcome
     from modelyard.workspace import Workspace
 
@@ -23,7 +24,6 @@ app.add_typer(runs, name="runs")
 
 EXIT_FAILED = 1
 EXIT_PERMANENT = 65
-DAY = "%Y-%m-%d"
 REFRESH = 0.5  # seconds between two looks at what runs
 NEWEST = 50  # runs in a list: what one person started lately
 
@@ -75,7 +75,7 @@ def _train(workspace: Workspace, names: Sequence[str], day: date | None, *, agai
     if as_json:
         print_json(done)
     else:
-        rows = [(run.model, run.version, _lines(run.metrics), _ending(run)) for run in done]
+        rows = [(run.model, run.version, metrics_text(run.metrics, "\n"), _ending(run)) for run in done]
         print_table("Trained", ("model", "version", "metrics (95 % interval)", "reason"), rows)
     fail_with_runs(done)
 
@@ -102,7 +102,7 @@ def _try(
     if as_json:
         print_json(outcomes)
     else:
-        rows = [(name, _lines(one.metrics), one.reason) for name, one in outcomes.items()]
+        rows = [(name, metrics_text(one.metrics, "\n"), one.reason) for name, one in outcomes.items()]
         print_table("Tried, not registered", ("model", "metrics (95 % interval)", "reason"), rows)
     failed = [one for one in outcomes.values() if not one.metrics]
     if failed:
@@ -152,8 +152,7 @@ def _watch(workspace: Workspace, model: str | None) -> None:
 
 def _print_runs(found: Iterable[Run]) -> None:
     rows = [
-        (run.id, run.state.value, run.version, run.tries, f"{run.created_at:%Y-%m-%d %H:%M} UTC", _ending(run))
-        for run in found
+        (run.id, run.state.value, run.version, run.tries, local_time(run.created_at), _ending(run)) for run in found
     ]
     print_table("Runs", ("run", "state", "version", "tries", "queued", "reason"), rows)
 
@@ -178,7 +177,7 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
         "queued": f"{run.created_at:%Y-%m-%d %H:%M:%S} UTC by {run.created_by}",
         "started": run.started_at and f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
         "ended": run.finished_at and f"{run.finished_at:%Y-%m-%d %H:%M:%S} UTC",
-        "metrics": _lines(run.metrics),
+        "metrics": metrics_text(run.metrics, "\n"),
     }
     print_table("Run", ("", ""), [(name, value) for name, value in facts.items() if value not in (None, "")])
 
@@ -241,12 +240,6 @@ def reconcile(as_json: AsJson = False) -> None:
     else:
         note("Nothing is queued.")
     fail_with_runs(ended)
-
-
-def _lines(metrics: Mapping[str, Estimate]) -> str:
-    from modelyard.cli.waiting import estimate_text
-
-    return "\n".join(f"{name} {estimate_text(one)}" for name, one in metrics.items())
 
 
 def _ending(run: Run) -> str:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from modelyard.cli.formats import metrics_text
 from modelyard.cli.output import note, print_table, progress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from modelyard.registry.records import Estimate, Run
+    from modelyard.registry.records import Run
     from modelyard.workspace import Workspace
 
 EXIT_FAILED = 1
@@ -46,7 +47,7 @@ def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
 
 def print_runs(runs: Sequence[Run]) -> None:
     """Print ended runs with what they made."""
-    rows = [(run.id, run.state.value, run.version, _metrics(run.metrics), run.reason) for run in runs]
+    rows = [(run.id, run.state.value, run.version, metrics_text(run.metrics), run.reason) for run in runs]
     print_table("Runs", ("run", "state", "version", "metrics (95 % interval)", "reason"), rows)
 
 
@@ -59,14 +60,3 @@ def fail_with_runs(runs: Sequence[Run]) -> None:
     failed = [run for run in runs if run.version is None]
     if failed:
         raise typer.Exit(EXIT_PERMANENT if any(run.permanent for run in failed) else EXIT_FAILED)
-
-
-def _metrics(metrics: dict[str, Estimate]) -> str:
-    return ", ".join(f"{name} {estimate_text(estimate)}" for name, estimate in metrics.items())
-
-
-def estimate_text(estimate: Estimate) -> str:
-    """A metric's value, with its interval where it has one."""
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.4f}"
-    return f"{estimate.value:.4f} ({estimate.low:.4f} – {estimate.high:.4f})"
