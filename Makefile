@@ -13,8 +13,8 @@ STAMPS := .venv/stamps
 UV := $(BIN)/uv
 # --inexact: leave installed what other targets need.
 SYNC := UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --python $(BIN)/python
-BASE := --extra sklearn --extra lightgbm --extra xgboost --extra expectations
-DEV := --extra all --group dev
+BASE := --extra all
+DEV := $(BASE) --group dev
 # What mypy reads; --strict and the rest are in pyproject.toml.
 CODE := $(wildcard platform/modelyard registry_api scoring_service dags tests bench)
 

@@ -1,13 +1,22 @@
 """What the quick start made: models beside the best that anyone could reach, where it lies, what to try next."""
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 import modelyard
 from modelyard.cli.output import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelyard.registry.records import ModelVersion
+    from modelyard.registry.registry import Registry
 
 HERE = Path(__file__).parent
 
@@ -34,16 +43,31 @@ def main() -> None:
     """Print the table of models, and where to go on."""
     workspace = modelyard.open(HERE)
     optimum = json.loads((HERE / "data" / "optimum.json").read_text(encoding="utf-8"))["markets"]
-    rows = []
-    for name in sorted(workspace.project.models):
-        version = workspace.registry.latest(name)
-        live_from = workspace.registry.promotions(name)[-1].live_from
-        auc, ks = version.metrics["roc_auc"], version.metrics["ks"]
-        interval = f"{auc.value:.3f} ({auc.low:.3f} – {auc.high:.3f})"
-        best = f"{optimum[name[:2]]['roc_auc']:.3f}"
-        rows.append((name, version.number, interval, best, f"{ks.value:.3f}", f"{live_from:%Y-%m-%d %H:%M} UTC"))
-    print_table("Models", ("model", "version", "AUC (95 %)", "best reachable", "KS", "live from"), rows)
+    rows = [_row(workspace.registry, name, optimum.get(name[:2])) for name in sorted(workspace.project.models)]
+    print_table("Models", ("model", "version", "AUC (95 %)", "best reachable", "KS (95 %)", "live from"), rows)
     typer.echo(NEXT.format(here=HERE, programs=Path(sys.executable).parent))
+
+
+def _row(registry: Registry, name: str, optimum: Mapping[str, float] | None) -> tuple[str, ...]:
+    """A model's line; what its newest version does not say stays empty."""
+    newest = next(iter(registry.versions(name, limit=1).items), None)
+    promotions = registry.promotions(name)
+    return (
+        name,
+        str(newest.number) if newest else "",
+        _shown(newest, "roc_auc"),
+        f"{optimum['roc_auc']:.3f}" if optimum else "",
+        _shown(newest, "ks"),
+        f"{promotions[-1].live_from:%Y-%m-%d %H:%M} UTC" if promotions else "",
+    )
+
+
+def _shown(version: ModelVersion | None, metric: str) -> str:
+    estimate = version.metrics.get(metric) if version else None
+    if estimate is None:
+        return ""
+    interval = "" if estimate.low is None else f" ({estimate.low:.3f} – {estimate.high:.3f})"
+    return f"{estimate.value:.3f}{interval}"
 
 
 if __name__ == "__main__":
