@@ -109,11 +109,11 @@ def _print(results: Sequence[tuple[Target, ScoreResult]], *, as_json: bool) -> N
             f"{one['rows']:,}",
             "" if one["mean"] is None else f"{one['mean']:.4g}",
             "there already" if one["existed"] else "new",
-            one["files"][0],
+            one["dataset"],
         )
         for one in content
     ]
-    print_table("Predictions", ("model", "version", "partition", "rows", "mean", "state", "where"), rows)
+    print_table("Predictions", ("model", "version", "partition", "rows", "mean", "state", "dataset"), rows)
 
 
 def _content(target: Target, result: ScoreResult) -> dict[str, Any]:
@@ -124,5 +124,6 @@ def _content(target: Target, result: ScoreResult) -> dict[str, Any]:
         "rows": result.manifest.rows,
         "mean": result.manifest.details["audit"]["mean"],
         "existed": result.existed,
+        "dataset": target.dataset,
         "files": list(result.files),
     }
