@@ -68,11 +68,10 @@ def test_bodies_of_another_shape_are_told(body: bytes, expected: tuple[str, str]
 def test_a_body_nested_deeper_than_this_pythons_own_reader_goes_is_refused() -> None:
     deep = b'{"features": [{"a:": ' + b'{"b": ' * 1000 + b"1" + b"}" * 1000 + b"}]}"
     try:
-        rows = parse(deep).rows
+        told = [*parse(deep).rows[0]]  # from 3.12 on it goes that deep
     except InvalidRows as error:
-        assert (error.faults[0].at, error.faults[0].reason) == ("body", "is nested too deeply")
-    else:
-        assert [*rows[0]] == ["a:"]  # from 3.12 on it goes that deep
+        told = [error.faults[0].at, error.faults[0].reason]
+    assert told in (["a:"], ["body", "is nested too deeply"])
 
 
 def test_colons_in_strings_are_no_names() -> None:
