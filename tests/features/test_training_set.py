@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from modelyard.config.definitions import ModelDefinition
+from modelyard.datasets.names import training_set_dataset
 from modelyard.datasets.store import Manifest
 from modelyard.errors import InvalidData, NotFound
 from modelyard.features.registration import register_feature_sets
 from modelyard.features.request import TrainingSetRequest
-from modelyard.features.training_set import build_training_set, dataset_of_request
+from modelyard.features.training_set import build_training_set
 from tests.features.builders import Place, feature_set, local_registry, model, pins, source, utc
 
 LOANS = source(
@@ -103,7 +104,7 @@ def test_it_is_built_once(filled: Place) -> None:
     assert {what for what, _ in told} == {"checking sources", "materialising features", "joining features to labels"}
     (filled.root / "loans.parquet").unlink()
     assert build_training_set(wanted, engine=filled.engine, datasets=filled.datasets) == first
-    assert first.dataset == dataset_of_request(wanted) == f"training_sets/{wanted.training_set}"
+    assert first.dataset == training_set_dataset(wanted.training_set) == f"training_sets/{wanted.training_set}"
 
 
 def test_equal_work_has_an_equal_digest(filled: Place, tmp_path: Path) -> None:
@@ -312,7 +313,7 @@ def test_killed_at_any_moment_nothing_half_is_seen(filled: Place, moment: str) -
     wanted = request(risk())
     command = [sys.executable, "-c", KILLED, str(filled.root), json.dumps(wanted.content()), moment]
     assert subprocess.run(command, check=False, timeout=60, cwd=Path(__file__).parents[2]).returncode == -9
-    assert filled.datasets.partitions(dataset_of_request(wanted)) == []
+    assert filled.datasets.partitions(training_set_dataset(wanted.training_set)) == []
     assert build_training_set(wanted, engine=filled.engine, datasets=filled.datasets).rows == 4
     swept = filled.datasets.sweep(older_than=datetime.now(UTC) + timedelta(hours=1), dry_run=False)
     assert len(swept) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from modelyard.datasets.names import features_dataset
 from modelyard.errors import NotFound
 from modelyard.features.engine import FileRows, PartitionRows
 from modelyard.features.instants import Grid
@@ -24,7 +25,7 @@ KINDS = {"integer": "number", "double": "number", "boolean": "boolean", "string"
 
 def dataset_of(pin: FeatureSetPin) -> str:
     """The dataset that holds the values of a version."""
-    return f"features/{pin.name}/{pin.version}"
+    return features_dataset(pin.name, pin.version)
 
 
 def grid_of(definition: FeatureSetDefinition) -> Grid:

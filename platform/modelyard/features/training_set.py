@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelyard.datasets import parquet
+from modelyard.datasets.names import ALL, training_set_dataset
 from modelyard.errors import NotFound
 from modelyard.features.audits import audit_source
 from modelyard.features.compile import ordered, rows_relation, values_relation
@@ -32,16 +33,8 @@ if TYPE_CHECKING:
     from modelyard.registry.records import FeatureSetPin
     from modelyard.registry.registry import Registry
 
-ALL = "all"
-"""The one partition of a training set."""
-
 Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it all is done, from 0 to 1."""
-
-
-def dataset_of_request(request: TrainingSetRequest) -> str:
-    """The dataset that holds what a request asks for."""
-    return f"training_sets/{request.training_set}"
 
 
 def build_training_set(
@@ -71,7 +64,7 @@ def build_training_set(
         InvalidData: The sources' rows are not as expected, or no row of them is a label.
         NotFound: A feature set that is referred to has no version.
     """
-    published = datasets.manifest(dataset_of_request(request), ALL)
+    published = datasets.manifest(training_set_dataset(request.training_set), ALL)
     if published is not None:
         return published
     return _TrainingSet(request, _pins(request, registry), engine, datasets, progress).build()
@@ -112,7 +105,7 @@ class _TrainingSet:
         days = self._days(labels, features)
         audits += self._materialise(features, days)
         self.progress("joining features to labels", 0.8)
-        dataset = dataset_of_request(self.request)
+        dataset = training_set_dataset(self.request.training_set)
         with self.datasets.stage(dataset) as staging:
             file = staging.path / "part-0.parquet"
             with self.engine.session(self._relations(labels, features, days), writable=staging.path) as session:

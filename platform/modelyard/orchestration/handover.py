@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from modelyard.datasets.names import predictions_dataset
 from modelyard.local_days import day_start, local_day
 from modelyard.orchestration.plan import live_intervals
 from modelyard.registry.records import VersionState
@@ -53,7 +54,7 @@ def hand_over(
     if start is None:
         return HandOver(waiting=f"version {version} was never live")
     day = first_day(start, registry.model(model).timezone)
-    if not any(partition >= day.isoformat() for partition in datasets.partitions(f"predictions/{model}/{version}")):
+    if not any(partition >= day.isoformat() for partition in datasets.partitions(predictions_dataset(model, version))):
         return HandOver(waiting=f"version {version} has published no partition from {day} on, its first day")
     replaced = [
         number

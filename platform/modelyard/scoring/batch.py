@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
+from modelyard.datasets.names import predictions_dataset
 from modelyard.errors import InvalidData, NotFound
 from modelyard.features.scoring_rows import scoring_rows
 from modelyard.local_days import day_start
@@ -50,7 +51,7 @@ class Target:
     @property
     def dataset(self) -> str:
         """The dataset of the predictions."""
-        return f"predictions/{self.version.model}/{self.version.number}"
+        return predictions_dataset(self.version.model, self.version.number)
 
     @property
     def moment(self) -> datetime:

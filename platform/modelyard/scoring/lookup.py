@@ -14,8 +14,9 @@ import numpy as np
 import structlog
 
 from modelyard.config.kinds.base import format_duration
+from modelyard.datasets.names import features_dataset
 from modelyard.errors import Unavailable
-from modelyard.features.instants import Grid
+from modelyard.features.partitions import grid_of
 from modelyard.scoring.partition import LoadedPartition, load_partition
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class PinnedSet:
     @property
     def dataset(self) -> str:
         """The dataset of its partitions."""
-        return f"features/{self.definition.name}/{self.version}"
+        return features_dataset(self.definition.name, self.version)
 
     def is_fresh(self, as_of: datetime, now: datetime) -> bool:
         """Whether values of an instant may be used."""
@@ -95,13 +96,13 @@ class Partitions:
         newest = f"the last one is of {loaded.as_of.isoformat()}" if loaded else "there is none"
         newest = self._problems.get(pinned.dataset, newest)
         reason = f"no partition of {pinned.dataset} is younger than its ttl of {ttl}: {newest}"
-        grid = Grid(pinned.definition.document.every, pinned.definition.timezone)
+        grid = grid_of(pinned.definition)
         day = grid.day(grid.at_or_before(now))
         raise Unavailable(reason, f"modelyard features materialise {name} --version {pinned.version} --as-of {day}")
 
     def _newest(self, pinned: PinnedSet, now: datetime) -> LoadedPartition | None:
         """The newest published partition that began; what is loaded already is not read again."""
-        grid = Grid(pinned.definition.document.every, pinned.definition.timezone)
+        grid = grid_of(pinned.definition)
         instant = grid.at_or_before(now)
         latest = grid.day(instant).isoformat()
         partition = max((day for day in self._datasets.partitions(pinned.dataset) if day <= latest), default="")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.datasets.parquet import read_batches
+from modelyard.features.templates import AS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from modelyard.datasets.store import Manifest
-
-AS_OF = "as_of"
 
 
 @dataclass(frozen=True)

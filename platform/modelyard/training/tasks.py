@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
+from modelyard.datasets.names import ALL, training_set_dataset
 from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobSpec
 from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TrainTask
@@ -47,7 +48,7 @@ def is_build(job: str) -> bool:
 
 def training_set(datasets: DatasetStore, spec: RunSpec) -> Manifest | None:
     """The training set that a run asks for, if it is built."""
-    return datasets.manifest(f"training_sets/{spec.training_set}", "all")
+    return datasets.manifest(training_set_dataset(spec.training_set), ALL)
 
 
 def cores(run: Run) -> float:
