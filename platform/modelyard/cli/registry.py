@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path  # noqa: TC003 - typer reads annotations
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
+from modelyard.cli.formats import local_time, metrics_text
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from modelyard.registry.backup import Backup
     from modelyard.registry.lineage import AffectedModel, VersionLineage
     from modelyard.registry.overview import ModelDetails, ModelSummary
-    from modelyard.registry.records import Estimate, Promotion
+    from modelyard.registry.records import Promotion
     from modelyard.registry.registry import Registry
     from modelyard.registry.sweep import Removal
 
@@ -158,7 +158,9 @@ def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of saying what would be removed.")] = False,
     claims: Annotated[
         int,
-        typer.Option(min=1, max=876_000, help="Hours that uncompleted claims, lost files and replaced partitions stay."),
+        typer.Option(
+            min=1, max=876_000, help="Hours that uncompleted claims, lost files and replaced partitions stay."
+        ),
     ] = 24,
     versions: Annotated[
         int, typer.Option(min=1, max=36_500, help="Days that the files of an archived version stay.")
@@ -222,27 +224,18 @@ def _home() -> Path:
     return registry_home(open_workspace(needs_project=False).settings.registry).path
 
 
-def _local(instant: datetime | None, timezone: str) -> str:
-    return "" if instant is None else instant.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M %Z")
-
-
-def _estimate(metric: str | None, estimate: Estimate | None) -> str:
-    if metric is None or estimate is None:
-        return ""
-    interval = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.3f}, {estimate.high:.3f}]"
-    return f"{metric} {estimate.value:.3f}{interval}"
-
-
 def _summary_row(summary: ModelSummary) -> tuple[object, ...]:
-    planned = [f"{one.version or 'nothing'} from {_local(one.live_from, summary.timezone)}" for one in summary.planned]
+    planned = [
+        f"{one.version or 'nothing'} from {local_time(one.live_from, summary.timezone)}" for one in summary.planned
+    ]
     return (
         summary.name,
         summary.team,
         "archived" if summary.archived else summary.live,
-        _local(summary.live_since, summary.timezone),
+        local_time(summary.live_since, summary.timezone),
         "\n".join(planned),
         summary.latest,
-        _estimate(summary.metric, summary.estimate),
+        metrics_text({summary.metric: summary.estimate} if summary.metric and summary.estimate else {}),
     )
 
 
@@ -255,10 +248,10 @@ def _print_details(shown: ModelDetails) -> None:
         (
             version.number,
             version.state,
-            _local(version.created_at, timezone),
+            local_time(version.created_at, timezone),
             version.created_by,
             version.run,
-            ", ".join(_estimate(name, estimate) for name, estimate in version.metrics.items()),
+            metrics_text(version.metrics),
         )
         for version in shown.versions
     ]
@@ -269,7 +262,7 @@ def _print_details(shown: ModelDetails) -> None:
             fact.sequence,
             fact.kind,
             fact.version,
-            _local(fact.live_from, timezone),
+            local_time(fact.live_from, timezone),
             f"superseded by {fact.superseded_by}" if fact.superseded_by else "",
             fact.recorded_by,
             fact.reason,
@@ -278,7 +271,7 @@ def _print_details(shown: ModelDetails) -> None:
     ]
     print_table("Promotions", ("#", "kind", "version", "live from", "", "by", "reason"), promotions)
     typer.echo()
-    events = [(_local(event.at, timezone), event.type, event.by, _words(event.details)) for event in shown.history]
+    events = [(local_time(event.at, timezone), event.type, event.by, _words(event.details)) for event in shown.history]
     print_table("History", ("when", "what", "by", "details"), events)
 
 
@@ -290,7 +283,7 @@ def _print_fact(fact: Promotion, timezone: str, *, as_json: bool) -> None:
     if as_json:
         print_json(fact)
     else:
-        typer.echo(f"Version {fact.version} of {fact.model} is live from {_local(fact.live_from, timezone)} on.")
+        typer.echo(f"Version {fact.version} of {fact.model} is live from {local_time(fact.live_from, timezone)} on.")
 
 
 def _print_lineage(lineage: VersionLineage) -> None:
