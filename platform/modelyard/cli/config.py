@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
+from modelyard.errors import InvalidData
 
 if TYPE_CHECKING:
     from modelyard.config.problems import Problem
 
 EXIT_CHANGES = 2
-EXIT_INVALID = 65
 
 MANY_FILES = 2000  # checked in about two seconds; more get a progress bar
 PERCENT = 100
@@ -70,7 +70,7 @@ def validate(
             typer.echo(render_problems(problems))
             note(summary(problems))
     if problems:
-        raise typer.Exit(EXIT_INVALID)
+        raise typer.Exit(InvalidData.exit_code)
 
 
 def _problems_of(root: Path) -> tuple[list[Problem], list[Problem]]:

@@ -11,7 +11,7 @@ import typer
 
 from modelyard.cli.formats import DAY
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
-from modelyard.errors import UsageError
+from modelyard.errors import InvalidData, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -160,7 +160,7 @@ def check(
         ]
         print_table(f"As of {day}", ("what", "state", "rows", "usually", "remarks"), rows)
     if not all(finding.ok for finding in findings):
-        raise typer.Exit(65)
+        raise typer.Exit(InvalidData.exit_code)
 
 
 def _registered(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import ModelyardError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ GROUPS = (
 """In the order in which `--help` lists their commands."""
 
 EXIT_FAILED = 1
-EXIT_USAGE = 64
 EXIT_INTERRUPTED = 130
 
 EPILOG = (
@@ -80,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
         # A group named without a command is answered with its help, which is no error to read.
         help_text = message.startswith("Usage:")
         typer.echo(message if help_text else f"error: {message}\n  hint: add --help to see what there is", err=True)
-        return EXIT_USAGE
+        return UsageError.exit_code
     except typer.Abort:
         return EXIT_INTERRUPTED
     except BrokenPipeError:

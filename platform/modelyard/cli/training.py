@@ -22,8 +22,6 @@ app = typer.Typer()
 runs = typer.Typer(help="List training runs; look at one, end one, or run them here.")
 app.add_typer(runs, name="runs")
 
-EXIT_FAILED = 1
-EXIT_PERMANENT = 65
 REFRESH = 0.5  # seconds between two looks at what runs
 NEWEST = 50  # runs in a list: what one person started lately
 
@@ -89,6 +87,7 @@ def _try(
     *,
     as_json: bool,
 ) -> None:
+    from modelyard.cli.waiting import exit_failed
     from modelyard.train import try_out
 
     outcomes: dict[str, Outcome] = {}
@@ -106,7 +105,7 @@ def _try(
         print_table("Tried, not registered", ("model", "metrics (95 % interval)", "reason"), rows)
     failed = [one for one in outcomes.values() if not one.metrics]
     if failed:
-        raise typer.Exit(EXIT_PERMANENT if any(one.permanent for one in failed) else EXIT_FAILED)
+        exit_failed(permanent=any(one.permanent for one in failed))
 
 
 @runs.callback(invoke_without_command=True)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from modelyard.cli.formats import metrics_text
 from modelyard.cli.output import note, print_table, progress
+from modelyard.errors import InvalidData, ModelyardError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from modelyard.registry.records import Run
     from modelyard.workspace import Workspace
-
-EXIT_FAILED = 1
-EXIT_PERMANENT = 65
 
 
 def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
@@ -59,4 +57,13 @@ def fail_with_runs(runs: Sequence[Run]) -> None:
     """
     failed = [run for run in runs if run.version is None]
     if failed:
-        raise typer.Exit(EXIT_PERMANENT if any(run.permanent for run in failed) else EXIT_FAILED)
+        exit_failed(permanent=any(run.permanent for run in failed))
+
+
+def exit_failed(*, permanent: bool) -> NoReturn:
+    """End the command because what it did has failed.
+
+    Args:
+        permanent: Whether it fails again unless something is mended.
+    """
+    raise typer.Exit(InvalidData.exit_code if permanent else ModelyardError.exit_code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import InvalidData, ModelyardError, Unavailable
 from modelyard.files import writing_whole
 from modelyard.registry.records import Estimate
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 OUTCOME = "outcome.json"
 """Beside the task's file."""
-
-EXIT_PERMANENT = 65
-EXIT_TRANSIENT = 75
 
 
 class Outcome(BaseModel):
@@ -42,7 +39,7 @@ class Outcome(BaseModel):
         """The process's exit code: 0, 65 for what fails again, 75 for what may work later."""
         if self.ok:
             return 0
-        return EXIT_PERMANENT if self.permanent else EXIT_TRANSIENT
+        return InvalidData.exit_code if self.permanent else Unavailable.exit_code
 
 
 def read_outcome(content: bytes | None) -> Outcome | None:
