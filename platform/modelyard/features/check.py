@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import InvalidData, ModelyardError
 from modelyard.features.audits import audit_published, audit_source
 from modelyard.features.compile import known_rows, rows_relation, time_of
-from modelyard.features.engine import SourceRows
+from modelyard.features.engine import SourceRows, count_rows
 from modelyard.features.instants import DAY
 from modelyard.features.partitions import dataset_of, grid_of, manifests_of
 from modelyard.features.quoting import identifier
@@ -68,7 +68,7 @@ def _rows_of_source(source: Source, engine: Engine, at: datetime) -> tuple[int, 
     rows = identifier(rows_relation(source.name))
     with engine.session({rows_relation(source.name): SourceRows(source)}) as session:
         if source.timestamp is None:
-            return int(session.fetch(f"SELECT count(*) AS rows FROM {rows}")["rows"][0].as_py()), None
+            return count_rows(session, rows_relation(source.name)), None
         moment, microseconds = "CAST($at AS TIMESTAMPTZ)", DAY // timedelta(microseconds=1)
         ago = f"(epoch_us({moment}) - epoch_us({time_of(source)}) - 1) // {microseconds}"
         counted = session.fetch(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.base import format_duration
 from modelyard.errors import InvalidData
-from modelyard.features.quoting import identifier, identifiers, text
+from modelyard.features.quoting import identifier, identifiers, present, text
 from modelyard.features.sql import Query, Scalar, check_query, check_scalar
 from modelyard.features.star import selected_names
 from modelyard.features.templates import AS_OF, ref_relation, render, source_relation
@@ -136,14 +136,13 @@ class CompiledSet:
             raise InvalidData(reason, f"name the `timestamp` of `{source.name}`")
         windows = sorted({one.window for one in document.aggregations} | {self.horizon})
         starts = (f"as_of - {_interval(window)} AS {_start(window)}" for window in windows)
-        present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
         aggregates = (f"{self._aggregate(one)} AS {identifier(one.name)}" for one in document.aggregations)
         time, known = time_of(source), known_of(source)
         return (
             f"SELECT {identifiers(keys, 'r')}, i.__as_of AS as_of, {', '.join(aggregates)} "
             f"FROM (SELECT as_of AS __as_of, {', '.join(starts)} FROM {INSTANTS}) AS i "
             f"JOIN (SELECT *, {time} AS __time, {known} AS __known FROM {identifier(rows_relation(source.name))} "
-            f"WHERE {present} AND {time} >= {since} AND {time} < {until}) AS r "
+            f"WHERE {present(keys)} AND {time} >= {since} AND {time} < {until}) AS r "
             f"ON r.__time < i.__as_of AND r.__known <= i.__as_of AND r.__time >= i.{_start(self.horizon)} "
             "GROUP BY ALL"
         )
@@ -202,12 +201,11 @@ class CompiledSet:
         keys = self.definition.entity
         moment = f"CAST(${AS_OF} AS TIMESTAMPTZ)"
         features = [column for column in self.query_columns if column not in keys]
-        present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
         parts = [*self._relations(moment), f"__query AS ({self.query.sql})"]
         return (
             f"WITH {', '.join(parts)} "
             f"SELECT {', '.join([identifiers(keys), f'{moment} AS as_of', *map(identifier, features)])} "
-            f"FROM __query WHERE {present}"
+            f"FROM __query WHERE {present(keys)}"
         )
 
     def _relations(self, moment: str) -> Iterable[str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from modelyard.features.quoting import identifier
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -112,3 +114,8 @@ class Engine(Protocol):
         Raises:
             InvalidData: A source's files are missing, or have not the columns that it declares.
         """
+
+
+def count_rows(session: Session, relation: str) -> int:
+    """How many rows a relation or a table of a session has."""
+    return int(session.fetch(f"SELECT count(*) AS rows FROM {identifier(relation)}")["rows"][0].as_py())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidData
 from modelyard.features.compile import known_of, rows_relation
+from modelyard.features.engine import count_rows
 from modelyard.features.feature_columns import entity_of
 from modelyard.features.point_in_time import MOMENT, ROW
 from modelyard.features.quoting import identifier, identifiers
@@ -82,7 +83,7 @@ class LabelRows:
             InvalidData: There are none.
         """
         session.create(LABELS, self._select(), self._bounds())
-        if not session.fetch(f"SELECT count(*) AS rows FROM {LABELS}")["rows"][0].as_py():
+        if not count_rows(session, LABELS):
             reason = f"model `{self.request.definition.name}`: no row of `{self.source.name}` is a label that is known"
             asked = f"as of {self.request.as_of.isoformat()}, before {self.request.to}"
             raise InvalidData(reason, f"labels were asked for {asked}; look at `from`, `where` and `delay`")

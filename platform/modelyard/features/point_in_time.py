@@ -14,7 +14,7 @@ from modelyard.errors import InvalidData
 from modelyard.features.compile import known_of, rows_relation, time_of, values_relation
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures
 from modelyard.features.partitions import grid_of
-from modelyard.features.quoting import identifier, identifiers, text
+from modelyard.features.quoting import identifier, identifiers, present, text
 from modelyard.features.templates import AS_OF
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _join_static(
     session: Session, left: str, source: Source, keys: Sequence[str], columns: Sequence[str], into: str
 ) -> None:
     rows, names = identifier(rows_relation(source.name)), identifiers(keys)
-    several = f"SELECT {names}, count(*) AS __rows FROM {rows} WHERE {_present(keys)} GROUP BY ALL HAVING count(*) > 1"
+    several = f"SELECT {names}, count(*) AS __rows FROM {rows} WHERE {present(keys)} GROUP BY ALL HAVING count(*) > 1"
     for row in session.fetch(f"{several} ORDER BY ALL LIMIT 1").to_pylist():
         count = row.pop("__rows")
         who = ", ".join(f"{key} {value!r}" for key, value in row.items())
@@ -176,7 +176,7 @@ def _join_latest(
     rows = identifier(rows_relation(source.name))
     names, time, known = identifiers(keys), time_of(source), known_of(source)
     seen = f"greatest({time} + INTERVAL '1 microsecond', {known})"  # a row counts from the moment after its timestamp
-    there = f"{_present(keys)} AND {time} IS NOT NULL AND {known} IS NOT NULL"
+    there = f"{present(keys)} AND {time} IS NOT NULL AND {known} IS NOT NULL"
     stored, latest = identifier(f"{into}:rows"), identifier(f"{into}:latest")
     stored_columns = ", ".join(f"{identifier(column)} AS {identifier(f'__{column}')}" for column in columns)
     session.create(
@@ -198,10 +198,6 @@ def _join_latest(
     )
     session.drop(f"{into}:rows")
     session.drop(f"{into}:latest")
-
-
-def _present(keys: Sequence[str]) -> str:
-    return " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
 
 
 def _equal(keys: Sequence[str]) -> str:

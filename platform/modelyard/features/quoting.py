@@ -21,3 +21,8 @@ def identifiers(names: Iterable[str], of: str = "") -> str:
 def text(value: str) -> str:
     """Text as a quoted literal."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def present(keys: Iterable[str]) -> str:
+    """The condition that a row has all of its keys."""
+    return " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)

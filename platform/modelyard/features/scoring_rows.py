@@ -13,11 +13,11 @@ from modelyard.canonical import digest
 from modelyard.config.kinds.base import as_keys
 from modelyard.errors import InvalidData, NotFound
 from modelyard.features.compile import known_of, known_rows, rows_relation, time_of, values_relation
-from modelyard.features.engine import SourceRows
+from modelyard.features.engine import SourceRows, count_rows
 from modelyard.features.feature_columns import ColumnFeatures, SetFeatures, entity_of, features_of
 from modelyard.features.partitions import dataset_of, grid_of, manifests_of, partition_rows
 from modelyard.features.point_in_time import MOMENT, ROW, join_table, values_at
-from modelyard.features.quoting import identifier, identifiers
+from modelyard.features.quoting import identifier, identifiers, present
 from modelyard.features.sql import check_scalar
 from modelyard.local_days import day_start
 
@@ -181,8 +181,9 @@ def _make_population(session: Session, definition: ModelDefinition, population: 
     """Make the table of whom the model scores: each entity once, as its latest row says; how many there are."""
     source, keys = definition.sources[population.source], as_keys(population.entity)
     names = identifiers(keys)
-    present = " AND ".join(f"{identifier(key)} IS NOT NULL" for key in keys)
-    rows = f"SELECT *, row_number() OVER () AS __place FROM {identifier(rows_relation(source.name))} WHERE {present}"
+    rows = (
+        f"SELECT *, row_number() OVER () AS __place FROM {identifier(rows_relation(source.name))} WHERE {present(keys)}"
+    )
     if source.timestamp is not None:
         latest = f"{time_of(source)} DESC, {known_of(source)} DESC, __place DESC"
         rows = (
@@ -196,4 +197,4 @@ def _make_population(session: Session, definition: ModelDefinition, population: 
     distinct = f"SELECT DISTINCT {names} FROM ({rows}) WHERE {where}"
     numbered = f"SELECT *, row_number() OVER (ORDER BY {names}) AS {ROW}, CAST($moment AS TIMESTAMPTZ) AS {MOMENT}"
     session.create(POPULATION, f"{numbered} FROM ({distinct})", {"moment": moment})
-    return int(session.fetch(f"SELECT count(*) AS rows FROM {POPULATION}")["rows"][0].as_py())
+    return count_rows(session, POPULATION)
