@@ -147,12 +147,9 @@ def _definition(name: str) -> dict[str, Any]:
 def _opened(folder: Path) -> tuple[LocalRegistry, Any, Any]:
     from modelyard.datasets.filesystem import FilesystemDatasets
     from modelyard.features.duckdb import DuckDBEngine
-    from modelyard.registry.filesystem import FilesystemArtifacts
-    from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.sqlite import SqliteMetadata
+    from modelyard.registry.home import RegistryHome
 
-    metadata, artifacts = SqliteMetadata(folder / "registry.db"), FilesystemArtifacts(folder / "artifacts")
-    registry = LocalRegistry(metadata, artifacts, actor="bench")
+    registry = RegistryHome(folder).registry("bench")
     return registry, FilesystemDatasets(folder / "datasets"), DuckDBEngine(folder, folder / "scratch")
 
 

@@ -1,23 +1,48 @@
-"""A registry behind a real server, for tests of any room."""
+"""Registries for tests of any room: in a folder, under a clock that a test sets, behind a real server."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from modelyard.asgi.listening import address_of, open_listener
+from modelyard.registry.home import RegistryHome
+from modelyard.registry.local import LocalRegistry
+from modelyard.registry.rules.base import utc_now
 from registry_api.serve import make_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from fastapi import FastAPI
 
-    from modelyard.registry.local import LocalRegistry
-
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOST = "127.0.0.1"
+
+
+class Clock:
+    """A clock that stands until it is told to go on."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **time: float) -> datetime:
+        """Let time pass, or run back."""
+        self.now += timedelta(**time)
+        return self.now
+
+
+def open_registry(home: Path, clock: Callable[[], datetime] = utc_now, *, actor: str = "tests") -> LocalRegistry:
+    """A registry in a folder."""
+    place = RegistryHome(home)
+    return LocalRegistry(place.metadata(), place.artifacts(), actor=actor, clock=clock)
 
 
 @dataclass

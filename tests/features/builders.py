@@ -15,10 +15,7 @@ from modelyard.datasets.parquet import read_batches
 from modelyard.features.compile import ordered
 from modelyard.features.duckdb import DuckDBEngine
 from modelyard.features.partitions import dataset_of
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import FeatureSetPin
-from modelyard.registry.sqlite import SqliteMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,11 +72,6 @@ def model(
 def pins(*definitions: FeatureSetDefinition) -> dict[str, FeatureSetPin]:
     """Version 1 of each, and of all that they refer to."""
     return {one.name: FeatureSetPin(name=one.name, version=1, digest=one.digest) for one in ordered(definitions)}
-
-
-def local_registry(root: Path) -> LocalRegistry:
-    """A registry in a folder."""
-    return LocalRegistry(SqliteMetadata(root / "registry.db"), FilesystemArtifacts(root / "artifacts"), actor="tests")
 
 
 def utc(text: str) -> datetime:

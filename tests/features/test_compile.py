@@ -11,7 +11,8 @@ from modelyard.features.engine import SourceRows
 from modelyard.features.lineage import lineage_of
 from modelyard.features.materialise import materialise
 from modelyard.features.registration import find_pins, register_feature_sets
-from tests.features.builders import Place, days, feature_set, local_registry, pins, source, utc
+from tests.features.builders import Place, days, feature_set, pins, source, utc
+from tests.registries import open_registry
 
 TRANSACTIONS = source(
     "transactions", {"who": "string", "at": "timestamp", "amount": "double", "kind": "string"}, timestamp="at"
@@ -97,7 +98,7 @@ def test_what_is_referred_to_comes_first_and_once() -> None:
 
 
 def test_versions_are_registered_with_lineage_and_found_again(tmp_path: Path) -> None:
-    registry = local_registry(tmp_path)
+    registry = open_registry(tmp_path)
     with pytest.raises(NotFound):
         find_pins([EVERYTHING], registry)
     first = register_feature_sets([EVERYTHING], registry, "tests")
@@ -116,7 +117,7 @@ def test_versions_are_registered_with_lineage_and_found_again(tmp_path: Path) ->
 
 
 def test_a_definition_that_does_not_compile_is_not_registered(tmp_path: Path) -> None:
-    registry = local_registry(tmp_path)
+    registry = open_registry(tmp_path)
     wrong: dict[str, Any] = {"entity": "who", "source": "transactions"}
     aggregations = [{"name": "n", "how": "count", "window": "1d", "where": "now() > at"}]
     definition = feature_set("wrong", [TRANSACTIONS], aggregations=aggregations, **wrong)

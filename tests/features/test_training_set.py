@@ -19,7 +19,8 @@ from modelyard.errors import InvalidData, NotFound
 from modelyard.features.registration import register_feature_sets
 from modelyard.features.request import TrainingSetRequest
 from modelyard.features.training_set import build_training_set
-from tests.features.builders import Place, feature_set, local_registry, model, pins, source, utc
+from tests.features.builders import Place, feature_set, model, pins, source, utc
+from tests.registries import open_registry
 
 LOANS = source(
     "loans", {"who": "string", "at": "timestamp", "known": "timestamp", "market": "string", "principal": "double",
@@ -277,7 +278,7 @@ def test_a_reference_that_is_not_pinned_is_looked_up(filled: Place) -> None:
     )
     with pytest.raises(NotFound, match="no version of the feature set `history` is given"):
         build_training_set(wanted, engine=filled.engine, datasets=filled.datasets)
-    registry = local_registry(filled.root)
+    registry = open_registry(filled.root)
     with pytest.raises(NotFound):
         build_training_set(wanted, engine=filled.engine, datasets=filled.datasets, registry=registry)
     register_feature_sets([later], registry, "tests")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.orchestration.yard import NOON, open_registry
-from tests.scoring.clock import Clock
+from tests.orchestration.yard import NOON
+from tests.registries import Clock, open_registry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,9 +14,7 @@ import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
 from tests.orchestration.airflow_home import AirflowHome
-from tests.orchestration.yard import open_registry
-from tests.registries import serving
-from tests.scoring.clock import Clock
+from tests.registries import Clock, open_registry, serving
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 

@@ -19,8 +19,8 @@ from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import Unavailable
 from modelyard.orchestration.specs import spec_path, write_spec
 from modelyard.registry.http import HttpRegistry
-from tests.orchestration.yard import add_live, add_version, apply, open_registry, plan
-from tests.scoring.clock import Clock
+from tests.orchestration.yard import add_live, add_version, apply, plan
+from tests.registries import Clock, open_registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,7 +145,7 @@ def test_hand_over_says_what_became_of_the_predecessors(
     model = apply(yard, "ke_loan_default")
     now.now = NOW - timedelta(days=4)
     add_live(yard, model)
-    now.advance(timedelta(days=1))
+    now.pass_(days=1)
     add_live(yard, model)
     add_version(yard, model)
     now.now = NOW

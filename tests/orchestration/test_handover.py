@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from tests.scoring.clock import Clock
+    from tests.registries import Clock
 
 DAY = timedelta(days=1)
 MODEL = "ke_loan_default"
@@ -46,10 +46,10 @@ def replaced(registry: LocalRegistry, clock: Clock) -> LocalRegistry:
     """Version 1 is live from 2 July, version 2 from 3 July on; version 3 never was. It is 3 July."""
     apply(registry, MODEL)
     add_live(registry, MODEL)
-    clock.advance(DAY)
+    clock.pass_(days=1)
     add_live(registry, MODEL)
     add_version(registry, MODEL)
-    clock.advance(DAY)
+    clock.pass_(days=1)
     return registry
 
 
@@ -93,7 +93,7 @@ def test_after_a_rollback_the_version_that_failed_is_archived_the_next_day(
     publish(datasets, 1, "2026-07-02")
     waiting = hand_over(replaced, datasets, MODEL, 1, now=clock.now).waiting
     assert waiting == "version 1 has published no partition from 2026-07-04 on, its first day"
-    clock.advance(DAY)
+    clock.pass_(days=1)
     publish(datasets, 1, "2026-07-04")
     assert hand_over(replaced, datasets, MODEL, 1, now=clock.now) == HandOver(archived=(2,))
 

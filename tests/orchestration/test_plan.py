@@ -22,8 +22,8 @@ from modelyard.orchestration.plan import (
     live_intervals,
     plan_dag,
 )
-from tests.orchestration.yard import MIDNIGHT, NOON, add_live, add_version, apply, open_registry, plan
-from tests.scoring.clock import Clock
+from tests.orchestration.yard import MIDNIGHT, NOON, add_live, add_version, apply, plan
+from tests.registries import Clock, open_registry
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -81,11 +81,11 @@ def test_a_model_that_comes_back_has_no_dag_until_something_is_live_and_then_kee
 ) -> None:
     model = apply(registry, "ke_loan_default")
     number = add_live(registry, model)
-    clock.advance(3 * DAY)
+    clock.pass_(days=3)
     registry.archive_model(model)
     apply(registry, model, description="It is back.")
     assert planned(registry, model) == NEVER_LIVE
-    clock.advance(DAY)
+    clock.pass_(days=1)
     registry.promote(model, number)
     dag = found(registry, model)
     assert dag.start == MIDNIGHT
@@ -96,7 +96,7 @@ def test_a_model_that_comes_back_has_no_dag_until_something_is_live_and_then_kee
 def test_a_handover_happens_at_midnight_and_the_start_stays(registry: LocalRegistry, clock: Clock) -> None:
     model = apply(registry, "ke_loan_default")
     first = add_live(registry, model, {"borrower_history": 1})
-    clock.advance(9 * DAY)
+    clock.pass_(days=9)
     second = add_live(registry, model, {"borrower_history": 2, "device_profile": 1})
     dag = found(registry, model)
     assert dag.start == MIDNIGHT
@@ -109,9 +109,9 @@ def test_a_handover_happens_at_midnight_and_the_start_stays(registry: LocalRegis
 def test_a_rollback_counts_from_the_next_partition_on(registry: LocalRegistry, clock: Clock) -> None:
     model = apply(registry, "ke_loan_default")
     first = add_live(registry, model)
-    clock.advance(DAY)
+    clock.pass_(days=1)
     second = add_live(registry, model)
-    clock.advance(DAY)
+    clock.pass_(days=1)
     registry.rollback(model)
     assert [found(registry, model).version_on(date(2026, 7, day)) for day in (2, 3, 4)] == [first, second, first]
 
@@ -175,7 +175,7 @@ actions = st.lists(
 def lived(registry: LocalRegistry, clock: Clock, model: str, history: list[tuple[str, int, timedelta]]) -> None:
     """Do what a history says; what the registry's rules refuse does not happen."""
     for action, number, pause in history:
-        clock.advance(pause)
+        clock.pass_(seconds=pause.total_seconds())
         try:
             match action:
                 case "promote":

@@ -22,8 +22,8 @@ from modelyard.orchestration.plan import NEVER_LIVE, UNSCHEDULED, DagPlan
 from modelyard.orchestration.poll import FULL_EVERY, PollResult, poll
 from modelyard.orchestration.poll_state import read_state
 from modelyard.orchestration.specs import read_specs, spec_path
-from tests.orchestration.yard import NOON, add_live, add_version, apply, open_registry
-from tests.scoring.clock import Clock
+from tests.orchestration.yard import NOON, add_live, add_version, apply
+from tests.registries import Clock, open_registry
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -55,7 +55,7 @@ def test_a_promotion_changes_its_models_spec_alone(registry: LocalRegistry, fold
     for model in ("gh_loan_default", "ke_loan_default"):
         add_live(registry, apply(registry, model), {"borrower_history": 1})
     poll(registry, folder, now=NOON)
-    clock.advance(timedelta(days=1))
+    clock.pass_(days=1)
     second = add_live(registry, "ke_loan_default", {"borrower_history": 2})
     result = poll(registry, folder, now=NOON)
     assert (result.full, result.written, result.unchanged) == (False, ("ke_loan_default",), 0)
@@ -167,12 +167,12 @@ def test_a_registry_that_went_back_is_followed_from_its_beginning(
     add_live(registry, model, {"borrower_history": 1})
     backup = tmp_path / "backup"
     shutil.copytree(tmp_path / "home", backup)
-    clock.advance(timedelta(days=1))
+    clock.pass_(days=1)
     add_live(registry, model, {"borrower_history": 2})
     apply(registry, "gh_loan_default", scoring=None)
     poll(registry, folder, now=NOON)
     restored = open_registry(backup, clock)
-    clock.advance(timedelta(days=1))
+    clock.pass_(days=1)
     add_live(restored, model, {"borrower_history": 3})
     apply(restored, "ug_loan_default", scoring=None)  # as many changes as were lost
     result = poll(restored, folder, now=NOON)
@@ -213,7 +213,7 @@ def test_while_the_registry_is_down_the_specs_stay_and_then_catch_up(
         add_live(registry, model)
     poll(registry, folder, now=NOON)
     before = contents(folder)
-    clock.advance(timedelta(days=1))
+    clock.pass_(days=1)
     for model in models:
         add_live(registry, model)
     if calls < 8:  # two pages of changes, then three calls for each model: the eighth is the last
@@ -241,7 +241,7 @@ def test_two_pollers_at_once_are_harmless(registry: LocalRegistry, folder: Path,
     for poller in pollers:
         poller.start()
     for _ in range(10):
-        clock.advance(timedelta(days=1))
+        clock.pass_(days=1)
         add_live(registry, model)
     for poller in pollers:
         poller.join()
@@ -267,7 +267,7 @@ def test_following_the_changes_makes_the_same_files_as_looking_at_everything(ste
         registry = open_registry(Path(home) / "home", clock)
         followed, anew = Path(home) / "followed", Path(home) / "anew"
         for action, model in steps:
-            clock.advance(timedelta(hours=7))
+            clock.pass_(hours=7)
             try:
                 match action:
                     case "promote":

@@ -6,15 +6,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from modelyard.orchestration.plan import DagPlan, LiveInterval
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import FeatureSetPin
-from modelyard.registry.sqlite import SqliteMetadata
 from tests.scoring.versions import plain_definition, register
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from modelyard.registry.registry import Registry
 
@@ -25,11 +21,6 @@ MIDNIGHT = datetime(2026, 7, 1, 21, tzinfo=UTC)
 """The midnight in Nairobi with which the second of July begins."""
 
 SCORING = {"schedule": "0 4 * * *", "population": {"source": "flats", "entity": "size"}}
-
-
-def open_registry(home: Path, clock: Callable[[], datetime]) -> LocalRegistry:
-    artifacts = FilesystemArtifacts(home / "artifacts")
-    return LocalRegistry(SqliteMetadata(home / "registry.db"), artifacts, actor="tests", clock=clock)
 
 
 def apply(registry: Registry, name: str, *, timezone: str = "Africa/Nairobi", **document: Any) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.registry.http import HttpRegistry
-from tests.registries import Service, serving
-from tests.registry.making import Clock, open_local
+from tests.registries import Clock, Service, serving
+from tests.registry.making import open_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

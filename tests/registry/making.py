@@ -1,27 +1,27 @@
-"""What the registry's tests are made of: definitions, claims, files, a clock that does as it is told."""
+"""What the registry's tests are made of: definitions, claims, files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import Artifact, Estimate, FeatureSetPin, Pins, Run, RunState, VersionClaim
-from modelyard.registry.sqlite import SqliteMetadata
+from modelyard.registry.rules.base import utc_now
 from modelyard.registry.transfer import register_version
+from tests.registries import NOON, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
+    from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import ModelRecord, ModelVersion
     from modelyard.registry.registry import Registry
 
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 DIGEST = "a" * 64
 PINS = Pins(config=DIGEST, code=DIGEST, environment=DIGEST, training_set=DIGEST)
@@ -29,27 +29,9 @@ BODY = b'{"weights": [0.25, -1.5]}'
 FILES = {"model.json": BODY}
 
 
-class Clock:
-    """A clock that stands until it is told to go on."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **time: float) -> datetime:
-        """Let time pass, or run back."""
-        self.now += timedelta(**time)
-        return self.now
-
-
-def open_local(home: Path, clock: Callable[[], datetime] | None = None) -> LocalRegistry:
-    """A registry in a folder."""
-    metadata, artifacts = SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts")
-    if clock is None:
-        return LocalRegistry(metadata, artifacts, actor="amina")
-    return LocalRegistry(metadata, artifacts, actor="amina", clock=clock)
+def open_local(home: Path, clock: Callable[[], datetime] = utc_now) -> LocalRegistry:
+    """A registry in a folder, in which Amina acts."""
+    return open_registry(home, clock, actor="amina")
 
 
 def source(name: str = "loans", **columns: str) -> dict[str, Any]:

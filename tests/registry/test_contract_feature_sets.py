@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.records import FeatureSetVersion
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 LINEAGE = {"history_total": ("transactions.amount",)}
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 
 @pytest.fixture(autouse=True)

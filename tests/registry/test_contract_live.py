@@ -10,14 +10,15 @@ import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.records import PromotionKind, VersionState
-from tests.registry.making import DAY, NOON, apply, claim_of, register
+from tests.registries import NOON
+from tests.registry.making import DAY, apply, claim_of, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 MIDNIGHT = datetime(2026, 11, 20, 21, tzinfo=UTC)  # of 21 November in Nairobi
 

@@ -14,7 +14,7 @@ from tests.registry.making import apply, run_of
 
 if TYPE_CHECKING:
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 RUN_ID = run_of().id
 

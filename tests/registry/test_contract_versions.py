@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.records import Claim
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 BASE = feature_set("base")
 WIDE = feature_set("wide", refs={"base": BASE})

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from modelyard.errors import Conflict, InvalidData
 from modelyard.registry.sqlite import database
 from tests.day_starts import day_starts
-from tests.registry.making import Clock, definition, open_local, register
+from tests.registries import Clock
+from tests.registry.making import definition, open_local, register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

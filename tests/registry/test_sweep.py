@@ -15,7 +15,8 @@ from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sweep import Retention, Sweep
-from tests.registry.making import NOON, apply, claim_of, definition, open_local, register, run_of, write_files
+from tests.registries import NOON
+from tests.registry.making import apply, claim_of, definition, open_local, register, run_of, write_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.sweep import Removal
-    from tests.registry.making import Clock
+    from tests.registries import Clock
 
 LONG = timedelta(days=100)
 

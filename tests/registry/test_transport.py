@@ -26,9 +26,9 @@ from modelyard.errors import (
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunState
 from modelyard.registry.transfer import register_version, upload_artifacts
+from tests.registries import NOON
 from tests.registry.making import (
     BODY,
-    NOON,
     apply,
     claim_of,
     definition,

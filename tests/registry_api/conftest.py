@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.registries import Service, serving
-from tests.registry.making import Clock, apply, feature_set, open_local, register, run_of
+from tests.registries import Clock, Service, serving
+from tests.registry.making import apply, feature_set, open_local, register, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

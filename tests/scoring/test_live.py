@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import Event
-    from tests.scoring.clock import Clock
+    from tests.registries import Clock
 
 MINUTE = timedelta(minutes=1)
 
@@ -176,7 +176,7 @@ def test_what_was_planned_and_is_taken_back_never_answers(
 ) -> None:
     name = model(registry)
     for says in ("first", "second"):
-        registry.promote(name, version(registry, name, says), live_from=clock.advance(MINUTE))
+        registry.promote(name, version(registry, name, says), live_from=clock.pass_(minutes=1))
     planned = registry.promote(name, version(registry, name, "third"))
     live.refresh(planned.live_from - MINUTE)
     registry.rollback(name)
@@ -225,7 +225,7 @@ def test_a_registry_that_was_restored_from_a_backup_is_read_anew(
     model(registry, gone)
     for says in ("lost", "lost as well"):
         for lost in (name, gone):
-            registry.promote(lost, version(registry, lost, says), live_from=clock.advance(MINUTE))
+            registry.promote(lost, version(registry, lost, says), live_from=clock.pass_(minutes=1))
     reached = Interrupted(registry)
     live: LiveModels[str] = LiveModels(reached, loader)  # type: ignore[arg-type]  # it passes every call on
     live.refresh(clock())
@@ -257,7 +257,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one(
     registry.promote(name, version(registry, name, "first"), live_from=clock())
     live.refresh(clock())
     loader.broken[name, 2] = IntegrityError("`model.skops` is damaged")
-    registry.promote(name, version(registry, name, "second"), live_from=clock.advance(MINUTE))
+    registry.promote(name, version(registry, name, "second"), live_from=clock.pass_(minutes=1))
     live.refresh(clock())
     assert live.get(name) == "first"
     (slot,) = live.slots()

@@ -16,19 +16,18 @@ from modelyard.config.definitions import FeatureSetDefinition
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.features.duckdb import DuckDBEngine
 from modelyard.features.materialise import materialise
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import FeatureSetPin
-from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.scoring.loading import load_for_batch
-from tests.scoring.clock import Clock
-from tests.scoring.trained import TYPES, loans, train
+from tests.registries import Clock, open_registry
+from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply
+from tests.training import yard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from modelyard.registry.local import LocalRegistry
     from modelyard.registry.records import ModelVersion
     from modelyard.training.storage.stored import StoredModel
 
@@ -69,7 +68,7 @@ def definition(where: str | None = "active", **document: Any) -> dict[str, Any]:
     data = {"labels": {"source": "loans", "entity": "loan_id", "label": "outcome"}, "features": ["history"]}
     scoring = {"schedule": "0 4 * * *", "population": population}
     content = loans(MODEL, **{"data": data, "scoring": scoring, **document})
-    sources = {**content["sources"], "loans": source("loans", TYPES), "people": source("people", PEOPLE)}
+    sources = {**content["sources"], "loans": source("loans", yard.TYPES), "people": source("people", PEOPLE)}
     return {**content, "sources": sources, "feature_sets": {"history": HISTORY}}
 
 
@@ -120,7 +119,7 @@ class World:
         number = train(self.registry, self.folder / "runs", content, feature_sets=[pin], attempt=attempt)
         if live:
             name = content["document"]["name"]
-            self.registry.promote(name, number, live_from=self.clock.advance(timedelta(seconds=1)))
+            self.registry.promote(name, number, live_from=self.clock.pass_(seconds=1))
         return number
 
     def materialise(self, day: date = DAY, *, force: bool = False) -> None:
@@ -134,10 +133,8 @@ class World:
 def open_world(folder: Path, clock: Clock | None = None) -> World:
     """The world in a folder."""
     clock = clock or Clock(START - timedelta(hours=12))
-    artifacts = FilesystemArtifacts(folder / "artifacts")
-    registry = LocalRegistry(SqliteMetadata(folder / "registry.db"), artifacts, actor="tests", clock=clock)
     engine = DuckDBEngine(folder, folder / "scratch", threads=2)
-    return World(folder, clock, registry, FilesystemDatasets(folder / "datasets"), engine)
+    return World(folder, clock, open_registry(folder, clock), FilesystemDatasets(folder / "datasets"), engine)
 
 
 def make_world(folder: Path, people: int = 40, **document: Any) -> World:

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 from fastapi.testclient import TestClient
 
 from modelyard.datasets.filesystem import FilesystemDatasets
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
-from modelyard.registry.sqlite import SqliteMetadata
 from scoring_service.app import create_app
-from scoring_service.logs import configure_logs
 from scoring_service.service import Limits, Service
-from tests.scoring.clock import Clock
+from tests.scoring.fixtures import clock, plain_logs, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(autouse=True)
-def plain_logs() -> Iterator[None]:
-    """Events as the service writes them: structlog's own way draws every variable of a traceback."""
-    configure_logs()
-    yield
-    structlog.reset_defaults()
+    from modelyard.registry.local import LocalRegistry
+    from tests.registries import Clock
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime(2026, 7, 1, 12, tzinfo=UTC))
-
-
-@pytest.fixture
-def registry(tmp_path: Path, clock: Clock) -> LocalRegistry:
-    artifacts = FilesystemArtifacts(tmp_path / "artifacts")
-    return LocalRegistry(SqliteMetadata(tmp_path / "registry.db"), artifacts, actor="tests", clock=clock)
+__all__ = ["clock", "plain_logs", "registry"]
 
 
 @pytest.fixture

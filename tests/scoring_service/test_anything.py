@@ -13,12 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.datasets.filesystem import FilesystemDatasets
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
-from modelyard.registry.sqlite import SqliteMetadata
 from scoring_service.app import create_app
 from scoring_service.service import Limits, Service
-from tests.scoring.clock import Clock
+from tests.registries import Clock, open_registry
 from tests.scoring.trained import FOREST, loans, train
 from tests.scoring.versions import apply
 
@@ -32,8 +29,7 @@ SCORE = "/v1/models/loans/score"
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = tmp_path_factory.mktemp("service")
-    artifacts = FilesystemArtifacts(folder / "artifacts")
-    registry = LocalRegistry(SqliteMetadata(folder / "registry.db"), artifacts, actor="tests", clock=Clock(NOW))
+    registry = open_registry(folder, Clock(NOW))
     name = apply(registry, loans(last=FOREST))
     registry.promote(name, train(registry, folder / "runs", loans(last=FOREST)), live_from=NOW)
     datasets = FilesystemDatasets(folder / "datasets")

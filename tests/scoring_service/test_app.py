@@ -10,8 +10,9 @@ import pytest
 
 from modelyard.registry.records import FeatureSetPin
 from tests.scoring.published import feature_set, publish, register_set
-from tests.scoring.trained import KINDS, loans, train, training_set
+from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply, register
+from tests.training import yard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from modelyard.datasets.filesystem import FilesystemDatasets
     from modelyard.registry.local import LocalRegistry
     from scoring_service.service import Service
-    from tests.scoring.clock import Clock
+    from tests.registries import Clock
 
 MINUTE = timedelta(minutes=1)
 ROW = {"amount": 100.0, "channel": "ussd", "repeat": True}
@@ -58,9 +59,7 @@ def history_live(registry: LocalRegistry, datasets: FilesystemDatasets, tmp_path
     pin = FeatureSetPin(name="history", version=number, digest=version.digest)
     name = apply(registry, definition)
     registry.promote(name, train(registry, tmp_path / "runs", definition, feature_sets=[pin]), live_from=clock())
-    publish(
-        datasets, f"features/history/{number}", date(2026, 6, 30), training_set().drop_columns("__label").to_pydict()
-    )
+    publish(datasets, f"features/history/{number}", date(2026, 6, 30), yard.table().drop_columns("__label").to_pydict())
     return pin
 
 
@@ -79,11 +78,11 @@ def test_rows_are_scored_by_their_features(client: TestClient, service: Service)
 def test_entities_are_scored_by_what_was_published_last(
     client: TestClient, history_live: FeatureSetPin, datasets: FilesystemDatasets, clock: Clock
 ) -> None:
-    table = training_set()
+    table = yard.table()
     asked = [{"loan_id": "L7"}, {"loan_id": "nobody"}, {"loan_id": "L3"}]
     wait_for(lambda: client.post(SCORE, json={"entities": asked}).status_code == 200)
     content = client.post(SCORE, json={"entities": asked}).json()
-    rows = table.select(list(KINDS)).to_pylist()
+    rows = table.select(list(yard.KINDS)).to_pylist()
     by_features = client.post(SCORE, json={"features": [rows[7], rows[3]]}).json()["predictions"]
     assert content["feature_sets"] == {"history": {"version": 1, "as_of": "2026-06-30T00:00:00+00:00"}}
     assert content["predictions"] == [
@@ -99,7 +98,7 @@ def test_entities_are_scored_by_what_was_published_last(
         return bool(sets["history"]["as_of"] == "2026-07-01T00:00:00+00:00")
 
     wait_for(newer)
-    clock.advance(timedelta(days=2))
+    clock.pass_(days=2)
     stale = client.post(SCORE, json={"entities": asked})
     assert (stale.status_code, stale.headers["retry-after"]) == (503, "1")
     assert "the last one is of 2026-07-01T00:00:00+00:00" in stale.json()["detail"]
@@ -171,7 +170,7 @@ def test_models_are_listed_with_what_their_rows_hold(client: TestClient, service
         "model": "loans",
         "version": 1,
         "task": "binary_classification",
-        "features": KINDS,
+        "features": yard.KINDS,
         "entity": [],
         "classes": [],
     }
@@ -184,7 +183,7 @@ def test_readiness_says_what_is_amiss(
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json() == {"ready": True, "registry": "", "models": []}
     broken = register(registry, "loans", {"model.json": b"{}"})
-    registry.promote("loans", broken, live_from=clock.advance(MINUTE))
+    registry.promote("loans", broken, live_from=clock.pass_(minutes=1))
     wait_for(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
     answer = client.get("/ready")
     (standing,) = answer.json()["models"]

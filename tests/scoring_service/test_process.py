@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
-from modelyard.registry.sqlite import SqliteMetadata
-from tests.scoring.clock import Clock
-from tests.scoring.trained import FOREST, KINDS, loans, train, training_set
+from tests.registries import Clock, open_registry
+from tests.scoring.trained import FOREST, loans, train
 from tests.scoring.versions import apply
+from tests.training import yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCORE = "/v1/models/loans/score"
-ROWS = training_set(rows=20).select(list(KINDS)).to_pylist()
+ROWS = yard.table(rows=20).select(list(yard.KINDS)).to_pylist()
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +34,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state folder of a project with a live model."""
     folder = tmp_path_factory.mktemp("home")
     yesterday = Clock(datetime.now(UTC) - timedelta(days=1))
-    artifacts = FilesystemArtifacts(folder / "artifacts")
-    registry = LocalRegistry(SqliteMetadata(folder / "registry.db"), artifacts, actor="tests", clock=yesterday)
+    registry = open_registry(folder, yesterday)
     content = loans(last={**FOREST, "with": {"n_estimators": 50}})
     number = train(registry, folder / "runs", content) if apply(registry, content) else 0
     registry.promote("loans", number, live_from=yesterday())

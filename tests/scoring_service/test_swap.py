@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,8 +12,9 @@ import pytest
 import uvicorn
 
 from scoring_service.app import create_app
-from tests.scoring.trained import KINDS, loans, train, training_set
+from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply
+from tests.training import yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
     from scoring_service.service import Service
-    from tests.scoring.clock import Clock
+    from tests.registries import Clock
 
-ROWS = training_set(rows=50, seed=9).select(list(KINDS)).to_pylist()
+ROWS = yard.table(rows=50, seed=9).select(list(yard.KINDS)).to_pylist()
 SCORE = "/v1/models/loans/score"
 
 
@@ -75,7 +75,7 @@ def test_twenty_promotions_lose_no_request_and_mix_no_answer(
 ) -> None:
     name = apply(registry, loans())
     versions = [
-        train(registry, tmp_path / "runs", loans(), table=training_set(seed=seed), attempt=seed) for seed in range(4)
+        train(registry, tmp_path / "runs", loans(), table=yard.table(seed=seed), attempt=seed) for seed in range(4)
     ]
     registry.promote(name, versions[0], live_from=clock())
     with serving(service) as url:
@@ -85,7 +85,7 @@ def test_twenty_promotions_lose_no_request_and_mix_no_answer(
         with Askers(url) as askers:
             for turn in range(1, 21):
                 version = versions[turn % len(versions)]
-                registry.promote(name, version, live_from=clock.advance(timedelta(seconds=1)))
+                registry.promote(name, version, live_from=clock.pass_(seconds=1))
                 while service.live.slots()[0].served != version:
                     time.sleep(0.001)
                 answer = service.live.get(name).answer("features", ROWS, clock())
@@ -113,7 +113,7 @@ def test_a_version_with_a_flipped_bit_changes_no_answer(
         while not service.live.slots() or service.live.slots()[0].served != whole:
             time.sleep(0.01)
         with Askers(url) as askers:
-            registry.promote(name, broken, live_from=clock.advance(timedelta(seconds=1)))
+            registry.promote(name, broken, live_from=clock.pass_(seconds=1))
             while not service.live.slots()[0].failures:
                 time.sleep(0.001)
             before = len(askers.told)

@@ -26,7 +26,7 @@ from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
 from modelyard.training.spec import RunSpec
 from modelyard.training.tasks import is_build, run_of
-from tests.scoring.clock import Clock
+from tests.registries import Clock, open_registry
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Yard:
     def __init__(self, home: Path, parallel: int = 2) -> None:
         self.home = home
         self.clock = Clock(yard.TODAY)
-        self.registry = yard.registry(home)
+        self.registry = open_registry(home)
         self.datasets = FilesystemDatasets(home / "datasets")
         self.launcher = PlayedLauncher(self.registry, self.datasets, home / "work")
         self.settings = yard.settings(home, parallel)
@@ -153,7 +153,7 @@ class Yard:
             self.loop().step()
             for name in self.launcher.running:
                 self.launcher.end(name, how)
-            self.clock.advance(timedelta(seconds=10))
+            self.clock.pass_(seconds=10)
             if not self.registry.open_runs().items:
                 self.loop().step()
                 return
@@ -435,7 +435,7 @@ def test_run_until_done_tells_of_every_change(place: Yard, monkeypatch: pytest.M
     runs = [place.queue("ke"), place.queue("gh", seed=1)]
 
     def sleep(_: float) -> None:
-        place.clock.advance(timedelta(seconds=1))
+        place.clock.pass_(seconds=1)
         for name in place.launcher.running:
             place.launcher.end(name)
 
@@ -524,7 +524,7 @@ def test_whatever_dies_when_every_run_ends_and_makes_one_version_at_most(
             running = list(place.launcher.running)
             if running:
                 place.launcher.end(order.choice(running), next(ends, "well"))
-            place.clock.advance(timedelta(seconds=5))
+            place.clock.pass_(seconds=5)
             if not place.registry.open_runs().items:
                 break
         place.loop().step()

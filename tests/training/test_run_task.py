@@ -26,6 +26,7 @@ from modelyard.training.frames import to_frame
 from modelyard.training.job import Outcome, run_job
 from modelyard.training.run_task import run_task
 from modelyard.training.storage.stored import load_version
+from tests.registries import open_registry
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> LocalRegistry:
-    return yard.registry(tmp_path / "home")
+    return open_registry(tmp_path / "home")
 
 
 def applied(registry: LocalRegistry, task: TrainTask) -> TrainTask:
@@ -280,9 +281,9 @@ def test_the_projects_own_classes_travel_with_the_version(registry: LocalRegistr
     with pytest.raises(UsageError, match=r"needs project code \(`./estimators`\)"):
         load_version(registry, "loans", 1, tmp_path / "cache")
     script = (
-        "import sys; from pathlib import Path; from tests.training import yard\n"
+        "import sys; from pathlib import Path; from tests.registries import open_registry\n"
         "from modelyard.training.storage.stored import load_version\n"
-        "registry = yard.registry(Path(sys.argv[1]))\n"
+        "registry = open_registry(Path(sys.argv[1]))\n"
         "for number in (1, 2):\n"
         "    made = load_version(registry, 'loans', number, Path(sys.argv[2]), allow_bundles=True)\n"
         "    print(made.pipeline[0].transformers_[0][1][-1].kept_)\n"

@@ -16,6 +16,7 @@ from modelyard.training.logs import read_log
 from modelyard.training.requests import plan_run
 from modelyard.training.spec import RunSpec, TrainTask
 from modelyard.training.tasks import JobMaker, build_prefix, is_build, run_of, training_job, training_set
+from tests.registries import open_registry
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Printing:
 
 
 def test_a_log_is_read_from_where_it_is(tmp_path: Path) -> None:
-    registry = yard.registry(tmp_path)
+    registry = open_registry(tmp_path)
     made = yard.definition()
     planned = plan_run(registry, yard.spec(made), project="tests", actor="tests")
     registry.apply_model(made.content(), project="tests", expected_revision=0, run=planned)

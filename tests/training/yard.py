@@ -12,9 +12,6 @@ import pyarrow.parquet as pq
 
 from modelyard.canonical import canonical_json, digest
 from modelyard.config.definitions import ModelDefinition
-from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
-from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.settings import Settings, read_settings
 from modelyard.training.spec import RunSpec, TrainTask
 
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS = {"amount": "number", "channel": "category", "repeat": "boolean"}
+TYPES = {"loan_id": "string", "amount": "double", "channel": "string", "repeat": "boolean", "outcome": "integer"}
 ENCODED = {
     "columns": {
         "numeric": [{"use": "sklearn.impute.SimpleImputer"}, {"use": "sklearn.preprocessing.StandardScaler"}],
@@ -46,10 +44,9 @@ def content(name: str = "loans", *pipeline: dict[str, Any], **document: Any) -> 
         "pipeline": steps,
         **document,
     }
-    columns = {"loan_id": "string", "amount": "double", "channel": "string", "repeat": "boolean", "outcome": "integer"}
     source = {
         "apiVersion": "modelyard/v1", "kind": "Source", "name": "loans", "format": "parquet", "path": "loans.parquet",
-        "columns": columns,
+        "columns": TYPES,
     }  # fmt: skip
     return {"document": model, "pipeline": steps, "sources": {"loans": source}}
 
@@ -64,7 +61,7 @@ def definition(name: str = "loans", *pipeline: dict[str, Any], **document: Any) 
     return ModelDefinition.model_validate_json(json.dumps(made))
 
 
-def table(rows: int = 120, seed: int = 0, **more: Any) -> pa.Table:
+def table(rows: int = 120, seed: int = 0, classes: int = 2, **more: Any) -> pa.Table:
     """Rows whose outcome hangs on every feature; each feature has gaps."""
     source = np.random.default_rng(seed)
     amount, repeat = source.normal(100, 30, rows), source.random(rows) < 0.5
@@ -73,7 +70,7 @@ def table(rows: int = 120, seed: int = 0, **more: Any) -> pa.Table:
     gaps = source.random((3, rows)) < 0.05
     return pa.table({
         "loan_id": [f"L{row}" for row in range(rows)],
-        "__label": (score > np.median(score)).astype(np.int64),
+        "__label": np.digitize(score, np.quantile(score, np.linspace(0, 1, classes + 1)[1:-1])),
         "amount": pa.array(amount, mask=gaps[0]),
         "channel": pa.array(channel, mask=gaps[1]),
         "repeat": pa.array(repeat, mask=gaps[2]),
@@ -111,11 +108,6 @@ def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **mo
 def task_bytes(made: TrainTask) -> bytes:
     """A task as its file holds it."""
     return canonical_json(made.content())
-
-
-def registry(home: Path) -> LocalRegistry:
-    """A registry in a folder, as the wiring opens it."""
-    return LocalRegistry(SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts"), actor="tests")
 
 
 def settings(home: Path, parallel: int = 2) -> Settings:
