@@ -14,8 +14,8 @@ from modelyard.datasets.parquet import read_batches
 from modelyard.errors import InvalidData, NotFound
 from modelyard.scoring.batch import ScoreResult, find_target, score_partition
 from modelyard.training.frames import to_frame
-from tests.scoring.trained import KINDS, training_set
 from tests.scoring.world import DAY, MODEL, World, definition, make_world, write_events, write_people
+from tests.training import yard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,17 +55,17 @@ def test_everybody_is_scored_once_by_what_was_known(world: World) -> None:
     manifest = world.datasets.manifest("features/history/1", "2026-07-01")
     assert manifest is not None
     known = {row["loan_id"]: row for batch in read_batches(world.datasets.files(manifest)) for row in batch.to_pylist()}
-    nothing = dict.fromkeys(KINDS)
+    nothing = dict.fromkeys(yard.KINDS)
     rows = [known.get(who, nothing) for who in ACTIVE]
     expected = world.load(world.registry.version(MODEL, 1)).predict(
-        to_frame(training_set().select(list(KINDS)).from_pylist(rows, found_schema()), KINDS)
+        to_frame(yard.table().select(list(yard.KINDS)).from_pylist(rows, found_schema()), yard.KINDS)
     )
     np.testing.assert_allclose(found["prediction"].to_numpy(), expected)
     assert {who for who in ACTIVE if who not in known} == {"L000010", "L000020", "L000030"}
 
 
 def found_schema() -> pa.Schema:
-    return training_set().select(list(KINDS)).schema
+    return yard.table().select(list(yard.KINDS)).schema
 
 
 def test_the_manifest_says_what_it_was_made_from(world: World) -> None:

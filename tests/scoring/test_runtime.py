@@ -15,8 +15,9 @@ from modelyard.scoring.loading import load_runtime
 from modelyard.scoring.lookup import Partitions
 from modelyard.scoring.schema import InvalidRows
 from modelyard.training.frames import to_frame
-from tests.scoring.trained import FOREST, KINDS, LINEAR, LOGISTIC, loans, train, training_set
+from tests.scoring.trained import FOREST, LINEAR, loans, train
 from tests.scoring.versions import apply, plain_definition, register
+from tests.training import yard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.scoring.runtime import Runtime
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
-ROWS = training_set().select(list(KINDS)).to_pylist()
+ROWS = yard.table().select(list(yard.KINDS)).to_pylist()
 
 
 def load(registry: LocalRegistry, folder: Path, definition: dict[str, Any], **settings: Any) -> Runtime:
@@ -38,7 +39,7 @@ def load(registry: LocalRegistry, folder: Path, definition: dict[str, Any], **se
 def test_probabilities_are_those_of_the_model(registry: LocalRegistry, tmp_path: Path) -> None:
     runtime = load(registry, tmp_path, loans(last=FOREST))
     answer = runtime.answer("features", ROWS, NOW)
-    expected = runtime.stored.predict(to_frame(training_set(), KINDS))
+    expected = runtime.stored.predict(to_frame(yard.table(), yard.KINDS))
     assert (answer["model"], answer["version"]) == ("loans", 1)
     assert [entry["prediction"] for entry in answer["predictions"]] == expected.tolist()
 
@@ -60,7 +61,7 @@ def test_a_multiclass_model_answers_with_names_and_probabilities(registry: Local
     labels = {"source": "loans", "label": "outcome", "classes": classes}
     data = {"labels": labels, "features": [{"source": "loans"}]}
     definition = loans("risk", task="multiclass_classification", data=data)
-    runtime = load(registry, tmp_path, definition, table=training_set(classes=3).drop_columns(["loan_id"]))
+    runtime = load(registry, tmp_path, definition, table=yard.table(classes=3).drop_columns(["loan_id"]))
     entries = runtime.answer("features", ROWS, NOW)["predictions"]
     assert {entry["prediction"] for entry in entries} == {"low", "middle", "high"}
     for entry in entries:
@@ -74,7 +75,7 @@ def test_a_regression_answers_with_numbers_and_refuses_infinity(registry: LocalR
     labels = {"source": "loans", "label": "outcome"}
     data = {"labels": labels, "features": [{"source": "loans"}]}
     definition = loans("price", last=LINEAR, task="regression", data=data)
-    runtime = load(registry, tmp_path, definition, table=training_set(classes=9).drop_columns(["loan_id"]))
+    runtime = load(registry, tmp_path, definition, table=yard.table(classes=9).drop_columns(["loan_id"]))
     assert all(isinstance(entry["prediction"], float) for entry in runtime.answer("features", ROWS, NOW)["predictions"])
     huge = {**ROWS[0], "amount": 1.7e308}
     runtime.stored.pipeline[-1].coef_ *= 1e9
@@ -112,19 +113,19 @@ def test_a_plain_tables_entities_cannot_be_looked_up(registry: LocalRegistry, tm
         "model": "loans",
         "version": 1,
         "task": "binary_classification",
-        "features": KINDS,
+        "features": yard.KINDS,
         "entity": [],
         "classes": [],
     }
 
 
 def test_the_definition_is_that_of_the_run(registry: LocalRegistry, tmp_path: Path) -> None:
-    name = apply(registry, loans(last=LOGISTIC))
-    number = train(registry, tmp_path, loans(last=LOGISTIC))
+    name = apply(registry, loans(last=yard.LOGISTIC))
+    number = train(registry, tmp_path, loans(last=yard.LOGISTIC))
     later = loans(last=FOREST, resources={"cpu": 2})
     registry.apply_model(later, project="tests", expected_revision=1)
     trained = trained_definition(registry, registry.version(name, number))
-    assert trained.pipeline[-1].content() == LOGISTIC
+    assert trained.pipeline[-1].content() == yard.LOGISTIC
 
 
 def test_a_version_that_no_run_made_says_so(registry: LocalRegistry) -> None:
