@@ -1,7 +1,10 @@
 """What every test can rely on: settings of the machine do not reach it, and Hypothesis repeats itself in CI."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +21,19 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("MODELYARD_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Run a command and read its JSON."""
+    from modelyard.cli.main import run
+
+    def say(*words: str, code: int = 0) -> Any:
+        capsys.readouterr()
+        assert run([*words, "--json"]) == code, capsys.readouterr().err
+        return json.loads(capsys.readouterr().out)
+
+    return say
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,14 @@
-"""A project as `modelyard init` makes it, and commands whose JSON is read."""
+"""A project as `modelyard init` makes it."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modelyard.cli.main import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -21,14 +19,3 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.chdir(tmp_path / "tumours")
     capsys.readouterr()
     return tmp_path / "tumours"
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command and read its JSON."""
-
-    def say(*words: str, code: int = 0) -> Any:
-        assert run([*words, "--json"]) == code, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return say

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +12,7 @@ from tests.scoring.versions import apply
 from tests.scoring.world import MODEL, World, definition, make_world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PROJECT = "apiVersion: modelyard/v1\nkind: Project\nname: tests\n"
@@ -28,24 +28,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def scored(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
-    capsys.readouterr()
-    assert run(["score", *words, "--json"]) == code
-    return json.loads(capsys.readouterr().out)
-
-
-def test_a_day_is_materialised_and_scored_and_then_left_alone(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_day_is_materialised_and_scored_and_then_left_alone(world: World, said: Callable[..., Any]) -> None:
     world.train(definition())
-    (first,) = scored(capsys, MODEL, *DAY)
+    (first,) = said("score", MODEL, *DAY)
     assert (first["model"], first["version"], first["partition"], first["rows"]) == (MODEL, 1, "2026-07-01", 37)
     assert first["existed"] is False
     assert 0 < first["mean"] < 1
     assert world.datasets.partitions("features/history/1") == ["2026-07-01"]
-    (second,) = scored(capsys, MODEL, *DAY)
+    (second,) = said("score", MODEL, *DAY)
     assert second == {**first, "existed": True}
 
 
-def test_all_models_of_the_project_that_score_are_scored(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_models_of_the_project_that_score_are_scored(
+    world: World, capsys: pytest.CaptureFixture[str], said: Callable[..., Any]
+) -> None:
     world.train(definition())
     other = definition()
     other["document"]["name"] = "untrained"
@@ -54,7 +50,7 @@ def test_all_models_of_the_project_that_score_are_scored(world: World, capsys: p
     elsewhere = definition()
     elsewhere["document"]["name"] = "elsewhere"
     world.registry.apply_model(elsewhere, project="another", expected_revision=0)
-    assert [one["model"] for one in scored(capsys, *DAY)] == [MODEL]
+    assert [one["model"] for one in said("score", *DAY)] == [MODEL]
     assert run(["score", *DAY]) == 0
     told = capsys.readouterr()
     assert "there already" in told.out
@@ -63,18 +59,18 @@ def test_all_models_of_the_project_that_score_are_scored(world: World, capsys: p
     assert "elsewhere" not in told.err
 
 
-def test_a_version_can_be_named_before_it_is_live(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_version_can_be_named_before_it_is_live(world: World, said: Callable[..., Any]) -> None:
     for attempt in (1, 2):
         world.train(definition(), attempt=attempt, live=False)
-    assert [one["version"] for one in scored(capsys, *DAY, "--version", "latest")] == [2]
-    assert [one["version"] for one in scored(capsys, MODEL, *DAY, "--version", "1")] == [1]
+    assert [one["version"] for one in said("score", *DAY, "--version", "latest")] == [2]
+    assert [one["version"] for one in said("score", MODEL, *DAY, "--version", "1")] == [1]
 
 
-def test_today_is_the_models_own(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_today_is_the_models_own(world: World, said: Callable[..., Any]) -> None:
     content = definition(timezone="Pacific/Kiritimati")
     world.registry.apply_model(content, project="tests", expected_revision=1)
     world.train(content)
-    (one,) = scored(capsys, MODEL)
+    (one,) = said("score", MODEL)
     assert one["partition"] >= "2026-07-01"
 
 
@@ -96,12 +92,10 @@ def test_what_can_not_be_scored_is_told(
     assert said in capsys.readouterr().err
 
 
-def test_a_model_that_fails_does_not_keep_others_from_being_scored(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_that_fails_does_not_keep_others_from_being_scored(world: World, said: Callable[..., Any]) -> None:
     world.train(definition())
     broken = definition(where="nowhere > 1")
     broken["document"]["name"] = "broken"
     apply(world.registry, broken)
     world.train(broken)
-    assert [one["model"] for one in scored(capsys, *DAY, code=65)] == [MODEL]
+    assert [one["model"] for one in said("score", *DAY, code=65)] == [MODEL]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -98,17 +97,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pq.write_table(table.rename_columns(["loan_id", "outcome", *table.column_names[2:]]), tmp_path / "loans.parquet")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run a command and read its JSON."""
-
-    def say(*words: str, code: int = 0) -> Any:
-        assert run([*words, "--json"]) == code, capsys.readouterr().err
-        return json.loads(capsys.readouterr().out)
-
-    return say
 
 
 @pytest.mark.timeout(240)
