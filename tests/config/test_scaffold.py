@@ -5,7 +5,7 @@ import pytest
 
 from modelyard.config.loader import load_project
 from modelyard.config.scaffold import project_name, write_project
-from modelyard.errors import UsageError
+from modelyard.errors import Unavailable, UsageError
 
 
 def test_a_first_project_is_sound_and_complete(tmp_path: Path) -> None:
@@ -48,6 +48,12 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
     assert "nothing was written" in told.value.hint
     assert (tmp_path / "README.md").read_text() == "mine"
     assert not (tmp_path / "models" / "malignant.yaml").exists()
+
+
+def test_a_file_where_the_folder_is_due_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(Unavailable, match=r"taken/\.gitignore`: (File exists|Not a directory)"):
+        write_project(tmp_path / "taken")
 
 
 @pytest.mark.parametrize(

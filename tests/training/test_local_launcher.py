@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from modelyard.config.kinds.model import Resources
-from modelyard.errors import UsageError
+from modelyard.errors import Unavailable, UsageError
 from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobSpec, JobState
 from modelyard.training.launchers.local import LocalLauncher
@@ -273,3 +273,9 @@ def test_names_are_fit_for_folders(launcher: LocalLauncher) -> None:
     for name in ("../a", "A", "", "a" * 81):
         with pytest.raises(UsageError, match="no name for a job"):
             launcher.cancel(name)
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("")
+    with pytest.raises(Unavailable, match="Not a directory"):
+        LocalLauncher(tmp_path / "jobs").submit(job("leave(ok=True)"))

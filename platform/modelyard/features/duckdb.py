@@ -39,6 +39,8 @@ _KINDS = {
 _SHOWN = 200
 """Characters of a long word in a message, and half of those at either end of a long message."""
 
+_NO_ROOM = re.compile("space|quota exceeded|file too large", re.IGNORECASE)
+
 _ROW_GROUP = 122_880
 """Rows of a Parquet file that are read or skipped together; DuckDB's own default, said so that it stays."""
 
@@ -173,7 +175,7 @@ def _plain_errors() -> Iterator[None]:
         reason = f"the engine's memory does not suffice: {_said(error)}"
         raise ModelyardError(reason, "give it more, or read a shorter range of days") from error
     except duckdb.IOException as error:
-        if "space" in str(error).lower():
+        if _NO_ROOM.search(str(error)):
             reason = f"no room is left: {_said(error)}"
             raise StorageFull(reason, "make room; what was published before is unharmed") from error
         raise InvalidData(_said(error), "compare the source's files with what it declares of them") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.json_schema import schemas_by_file
 from modelyard.errors import UsageError
+from modelyard.files import io_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,7 @@ def write_project(folder: Path) -> list[Path]:
 
     Raises:
         UsageError: Files are there already, and hold something else.
+        Unavailable: The folder can't be written.
     """
     wanted = {folder / path: text for path, text in sorted(project_files(project_name(folder)).items())}
     there = [path for path, text in wanted.items() if path.exists() and not _holds(path, text)]
@@ -64,8 +66,9 @@ def write_project(folder: Path) -> list[Path]:
         reason = f"`{folder}` already holds {names}"
         raise UsageError(reason, "nothing was written; name another folder, or move these files away")
     for path, text in wanted.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        with io_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
     return list(wanted)
 
 

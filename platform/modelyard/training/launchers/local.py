@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from modelyard.config.kinds.base import format_duration, parse_size
 from modelyard.errors import UsageError
-from modelyard.files import CHUNK, writing_whole
+from modelyard.files import CHUNK, io_errors, writing_whole
 from modelyard.training.job import OUTCOME
 from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobState
@@ -80,10 +80,13 @@ class LocalLauncher:
 
         Raises:
             UsageError: The name is not fit for a folder.
+            StorageFull: There is no room for its folder.
+            Unavailable: Its folder can't be written for another reason.
         """
         home = self._home(spec.name)
-        home.mkdir(parents=True, exist_ok=True)
-        with _locked(home) as lock:
+        with io_errors(home):
+            home.mkdir(parents=True, exist_ok=True)
+        with io_errors(home), _locked(home) as lock:
             if lock is None or (home / "process.json").exists():
                 return
             (home / "task.json").write_bytes(spec.task)
