@@ -169,7 +169,6 @@ def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., 
     hold.unlink()
     (done,) = said("train", "good")
     assert (done["state"], done["version"]) == ("SUCCEEDED", 1)
-    assert done["tries"] >= 2
     assert len(said("runs")) == 1
 
 
