@@ -224,6 +224,10 @@ def test_settings_reach_documents_steps_and_parameters() -> None:
     assert made.pipeline[1].with_ == {"C": 0.1}
     made = settings_of("with.depth=5", architecture="trees")
     assert made.pipeline[0].with_ == {"max_depth": 5}
+    made = settings_of("pipeline.0.with.max_leaf_nodes=9", "with.depth=5", architecture="trees")
+    assert made.pipeline[0].with_ == {"max_depth": 5, "max_leaf_nodes": 9}
+    made = settings_of("architecture=trees", architecture="scorecard")
+    assert [step.use for step in made.pipeline] == ["sklearn.tree.DecisionTreeClassifier"]
     made = settings_of("evaluation.cross_validation.folds=3")
     assert made.document.evaluation.cross_validation.folds == 3
 
@@ -233,7 +237,11 @@ def test_settings_reach_documents_steps_and_parameters() -> None:
     [
         ("seed", {}, "`seed` is not FIELD=VALUE"),
         ("=1", {}, "is not FIELD=VALUE"),
-        ("sead=1", {}, "--set: sead: Extra inputs"),
+        ("sead=1", {}, "--set: sead: there is no such field"),
+        ("data.labels.source=other", {}, "--set: `other` is named in the document, and is not there"),
+        ("pipeline=[]", {}, "the pipeline has no step"),
+        ("architecture=tree", {"architecture": "trees"}, "there is no Architecture `tree`"),
+        ("with=5", {"architecture": "trees"}, "`with` is a mapping of parameters"),
         ("seed=x", {}, "--set: seed"),
         ("seed.more=1", {"seed": 3}, "the model has no `seed.more`"),
         ("pipeline.9.with.C=1", {}, r"the model has no `pipeline.9.with.C`"),

@@ -127,22 +127,44 @@ def with_settings(
         UsageError: A setting has another form, or names a field that is not there, or can't have the value.
     """
     content = definition.content()
-    for setting in settings:
-        field, equals, text = setting.partition("=")
-        if not equals or not field:
-            reason = f"`{setting}` is not FIELD=VALUE"
-            raise UsageError(reason, "for example --set with.learning_rate=0.1")
-        path = field.split(".")
-        _set(content if path[0] == "pipeline" else content["document"], path, _value(text), field)
-        if path[0] == "with":
+    fields = [_field_and_value(setting) for setting in settings]
+    for field, value in fields:
+        if _section(field) != "pipeline":
+            _set(content["document"], field.split("."), value, field)
+    for field, _ in fields:
+        if _section(field) in ("architecture", "with"):
             content["pipeline"] = _pipeline(content["document"], field, architectures)
+    for field, value in fields:  # the last ones: they change the steps that the architecture comes to
+        if _section(field) == "pipeline":
+            _set(content, field.split("."), value, field)
+    if not content["pipeline"]:
+        reason = "--set: the pipeline has no step"
+        raise UsageError(reason, "set a step of it, as in pipeline.0.with.max_depth")
     try:
         return ModelDefinition.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "document")
-        reason = f"--set: {place}: {first['msg']}"
-        raise UsageError(reason, "`modelyard explain Model` lists the fields") from error
+        raise _not_settable(error) from error
+
+
+def _field_and_value(setting: str) -> tuple[str, Any]:
+    field, equals, text = setting.partition("=")
+    if not equals or not field:
+        reason = f"`{setting}` is not FIELD=VALUE"
+        raise UsageError(reason, "for example --set with.learning_rate=0.1")
+    return field, _value(text)
+
+
+def _section(field: str) -> str:
+    return field.partition(".")[0]
+
+
+def _not_settable(error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "document")
+    unknown = first["type"] == "extra_forbidden"
+    said = "there is no such field" if unknown else first["msg"].removeprefix("Value error, ")
+    reason = ": ".join(part for part in ("--set", place, said) if part)
+    return UsageError(reason, "`modelyard explain Model` lists the fields")
 
 
 def _value(text: str) -> Any:
@@ -165,14 +187,21 @@ def _set(content: Any, path: Sequence[str], value: Any, field: str) -> None:
 
 def _pipeline(document: Mapping[str, Any], field: str, architectures: Mapping[str, Architecture]) -> list[Any]:
     """The architecture's pipeline with the parameters put in."""
-    architecture = architectures.get(document.get("architecture", ""))
-    if architecture is None:
+    name, given = document.get("architecture"), document.get("with", {})
+    if not isinstance(name, str):
         reason = f"--set: `{field}` is for a model with an architecture"
         raise UsageError(reason, "set a step of its own pipeline, as in pipeline.0.with.max_depth")
-    unknown = [name for name in document["with"] if name not in architecture.parameters]
+    if name not in architectures:
+        reason = f"--set: there is no Architecture `{name}`"
+        raise UsageError(reason, near_miss(name, architectures))
+    if not isinstance(given, dict):
+        reason = "--set: `with` is a mapping of parameters"
+        raise UsageError(reason, "as with.learning_rate=0.1, or with={} for the architecture's own values")
+    architecture = architectures[name]
+    unknown = [parameter for parameter in given if parameter not in architecture.parameters]
     if unknown:
         reason = f"--set: the architecture `{architecture.name}` has no parameter `{unknown[0]}`"
         raise UsageError(reason, near_miss(unknown[0], architecture.parameters, what="it has"))
     steps = [step.content() for step in architecture.pipeline]
-    values = {**architecture.parameters, **document["with"]}
+    values = {**architecture.parameters, **given}
     return [step.content() for step in _STEPS.validate_python(substitute(steps, values))]
