@@ -228,6 +228,7 @@ def test_settings_reach_documents_steps_and_parameters() -> None:
     assert made.pipeline[0].with_ == {"max_depth": 5, "max_leaf_nodes": 9}
     made = settings_of("architecture=trees", architecture="scorecard")
     assert [step.use for step in made.pipeline] == ["sklearn.tree.DecisionTreeClassifier"]
+    assert settings_of("with.depth=NaN", architecture="trees").pipeline[0].with_ == {"max_depth": "NaN"}
     made = settings_of("evaluation.cross_validation.folds=3")
     assert made.document.evaluation.cross_validation.folds == 3
 

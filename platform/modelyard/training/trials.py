@@ -169,9 +169,14 @@ def _not_settable(error: ValidationError) -> UsageError:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except ValueError:
         return text
+
+
+def _no_number(constant: str) -> Any:
+    """NaN and infinities are no JSON, and no value of a definition."""
+    raise ValueError(constant)
 
 
 def _set(content: Any, path: Sequence[str], value: Any, field: str) -> None:
