@@ -1,6 +1,7 @@
 import pytest
 
 from modelyard.config.expansion import MOST_MODELS, check_for_each, combinations
+from tests.config.conftest import SmallProject
 
 
 def test_several_variables_make_every_combination() -> None:
@@ -13,9 +14,16 @@ def test_several_variables_make_every_combination() -> None:
     ]
 
 
-@pytest.mark.parametrize("for_each", [None, {}, [], {"a": []}, {"a": "b"}, {"a": [None]}, {"a": list(range(2000))}])
+@pytest.mark.parametrize("for_each", [None, {}, [], {"a": []}, {"a": "b"}, {"a": [None]}])
 def test_what_is_no_list_of_values_makes_one(for_each: object) -> None:
     assert combinations(for_each) == [{}]
+
+
+def test_too_many_models_are_one_problem_and_not_more(small: SmallProject) -> None:
+    values = list(range(100_000))
+    assert combinations({"a": values, "b": ["x", "y"]}) == [{"a": 0, "b": "x"}]
+    small.replace("default.yaml", "name: default\n", f"name: default_${{a}}\nfor_each: {{a: {values}}}\n")
+    assert small.said() == ["default.yaml for_each: this makes 100000 models, more than 1000"]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,12 @@ def combinations(for_each: Any) -> list[dict[str, Any]]:
 
     Args:
         for_each: The plain values of a document's `for_each`. Where it is not written as it must be, or makes too many
-            models, it makes one: what is wrong is found elsewhere.
+            models, it makes one, of the first values: what is wrong is found elsewhere.
     """
-    if not for_each or not _is_well_formed(for_each) or _count(for_each) > MOST_MODELS:
+    if not for_each or not _is_well_formed(for_each):
         return [{}]
+    if _count(for_each) > MOST_MODELS:
+        return [{name: values[0] for name, values in for_each.items()}]
     return [dict(zip(for_each, values, strict=True)) for values in product(*for_each.values())]
 
 
@@ -53,9 +55,11 @@ def check_for_each(document: dict[str, Any], variables: Collection[str]) -> Iter
         elif name not in in_name and len(values) > 1:
             reason = f"the models for each `{name}` would have one name"
             yield Finding(("name",), reason, f"write ${{{name}}} into the name")
+        seen = set()
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if value in seen:
                 yield Finding((*path, index), f"`{value}` is named twice", "name it once")
+            seen.add(value)
 
 
 def _is_well_formed(for_each: Any) -> bool:
