@@ -93,6 +93,7 @@ def test_classes_are_coded_in_their_order_and_named() -> None:
         (["1", "0"], BINARY, {"positive": 1}, "no row has `1` in `y`; its values are `'0'`, `'1'`"),
         (list(range(20)), BINARY, {"positive": 99}, "…"),
         (["a", "b"], "regression", {}, "the label `y` is no number"),
+        (["a", "b"], MANY, {"classes": {"a": "b"}}, "several values of `y` are classes of the name `b`"),
         ([1.0, float("nan"), float("inf")], "regression", {}, "the label `y` is infinite or NaN in 2 rows"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelyard.config.kinds.base import as_keys
+from modelyard.config.problems import repeated
 from modelyard.errors import InvalidData
 from modelyard.training.frames import to_frame
 
@@ -136,6 +137,9 @@ def encode_labels(column: pa.ChunkedArray, labels: Labels, task: Task) -> tuple[
     order = sorted(range(len(values)), key=lambda index: values[index])
     ranks = np.argsort(order)
     names = tuple(labels.classes.get(_name(values[index]), _name(values[index])) for index in order)
+    if shared := repeated(names):
+        reason = f"several values of `{labels.label}` are classes of the name `{shared[0]}`"
+        raise InvalidData(reason, "give each a name of its own in data.labels.classes")
     return ranks.astype(np.int64)[codes], names
 
 
