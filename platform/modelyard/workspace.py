@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from modelyard import wiring
 from modelyard.errors import NotFound
-from modelyard.settings import read_settings
+from modelyard.settings import STATE_FOLDER, read_settings
 
 if TYPE_CHECKING:
     from modelyard.config.project import LoadedProject
@@ -69,18 +69,25 @@ def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> 
 
     Args:
         start: A folder or file; the current folder unless said.
-        needs_project: Whether a project must be there. Without one, commands that only ask a registry still work.
+        needs_project: Whether a project must be there. Without one, commands that only ask a registry still work
+            where its state lies: in the folder, or where the settings say.
 
     Raises:
-        NotFound: There is no `modelyard.yaml` in the folder or above it.
+        NotFound: There is no `modelyard.yaml` in the folder or above it, and no state where there needs to be none.
     """
     from modelyard.config.loader import find_project
 
     start = (start or Path.cwd()).absolute()
     try:
         root = find_project(start)
-    except NotFound:
+    except NotFound as error:
+        settings = read_settings(start)
+        # A folder that is merely the wrong one must not look like a registry without models.
+        state = start / STATE_FOLDER
         if needs_project:
             raise
-        root = start
+        if settings.registry == state.as_uri() and not state.exists():
+            hint = f"{error.hint}; or set MODELYARD_HOME or MODELYARD_REGISTRY"
+            raise NotFound(error.reason, hint) from error
+        return Workspace(settings)
     return Workspace(read_settings(root))

@@ -145,6 +145,8 @@ def test_a_training_set_is_built_and_copied(project: Path, capsys: pytest.Captur
     assert "25.0%" in text
     assert "warning: source `visits`: column_values_to_be_between of `amount`: 2 of 8 rows" in said
     assert pq.read_table(project / "set.parquet").num_rows == 8
+    _, said = out(capsys, "training-set", "buys", "--as-of", "2026-01-10", "--out", "nowhere/set.parquet", code=1)
+    assert "error: nowhere/set.parquet: No such file or directory" in said
     found = printed(capsys, "training-set", "buys", "--as-of", "2026-01-10", "--sample", "0.999")
     assert isinstance(found, dict)
     assert found["details"]["roles"]["features"] == {"visits_7d": "number"}

@@ -179,7 +179,14 @@ def test_watch_outlives_a_registry_that_is_down(
 
 
 def test_watch_goes_on_until_it_is_interrupted(yard: LocalRegistry) -> None:
-    words = [sys.executable, "-m", "modelyard.cli.main", "poll", "--watch", "1"]
+    # A shell that starts the tests in the background has SIGINT ignored by all that they start.
+    script = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from modelyard.cli.main import run\n"
+        "sys.exit(run(['poll', '--watch', '1']))\n"
+    )
+    words = [sys.executable, "-c", script]
     add_live(yard, apply(yard, "gh_loan_default"))
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout
@@ -191,4 +198,5 @@ def test_watch_goes_on_until_it_is_interrupted(yard: LocalRegistry) -> None:
         finally:
             watcher.send_signal(signal.SIGINT)
             _, errors = watcher.communicate(timeout=20)
+    assert watcher.returncode == 130
     assert "Traceback" not in errors

@@ -108,6 +108,7 @@ def test_the_service_outlives_its_registry(home: Path) -> None:
 
 def test_other_machines_are_not_listened_to(home: Path) -> None:
     words = [str(Path(sys.executable).with_name("modelyard")), "serve", "scoring", "--host", "0.0.0.0", "--port", "0"]  # noqa: S104 - it must be refused
-    refused = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False, timeout=60)
+    variables = {**os.environ, "MODELYARD_HOME": str(home)}
+    refused = subprocess.run(words, cwd=home, env=variables, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == 64
     assert "without authentication, everybody who reaches it may score" in refused.stderr

@@ -80,11 +80,15 @@ def run(arguments: Sequence[str]) -> int:
         help_text = message.startswith("Usage:")
         typer.echo(message if help_text else f"error: {message}\n  hint: add --help to see what there is", err=True)
         return UsageError.exit_code
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe went away; Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {place}{error.strerror or error}", err=True)
         return EXIT_FAILED
     return code if isinstance(code, int) else 0
 

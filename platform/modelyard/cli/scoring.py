@@ -75,7 +75,7 @@ def _targets(
         except ModelyardError as error:
             # Among all models, one without a version is no failure; a model that was asked for by name is.
             left_out = models is None and isinstance(error, NotFound)
-            note(f"{'left out' if left_out else 'error'}: {name}: {error}")
+            note(f"left out: {name}: {error}" if left_out else f"error: {error}")
             failures += [] if left_out else [error]
     return found, failures
 
@@ -100,6 +100,7 @@ def _print(results: Sequence[tuple[Target, ScoreResult]], *, as_json: bool) -> N
     content = [_content(target, result) for target, result in results]
     if as_json:
         print_json(content)
+    if as_json or not content:
         return
     rows = [
         (

@@ -39,7 +39,13 @@ def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
             ended += run.state.terminal
             advance(ended)
 
-        done = reconciler.run_until_done(ids, tell)
+        try:
+            done = reconciler.run_until_done(ids, tell)
+        except KeyboardInterrupt:
+            note(
+                "Jobs that have begun go on: `modelyard runs reconcile` takes over, `modelyard runs cancel RUN` ends one."
+            )
+            raise
     return [done[run_id] for run_id in sorted(done)]
 
 

@@ -86,7 +86,7 @@ class LabelRows:
         if not count_rows(session, LABELS):
             reason = f"model `{self.request.definition.name}`: no row of `{self.source.name}` is a label that is known"
             asked = f"as of {self.request.as_of.isoformat()}, before {self.request.to}"
-            raise InvalidData(reason, f"labels were asked for {asked}; look at `from`, `where` and `delay`")
+            raise InvalidData(reason, f"labels were asked for {asked}; look at `from`, `where`, `delay` and the sample")
 
     def _select(self) -> str:
         keys = entity_of(self.request.definition)
