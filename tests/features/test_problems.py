@@ -7,8 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modelyard.cli.main import run
+from modelyard.config.sql_names import scalar_names
+from modelyard.features.problems import _only_compares
+from modelyard.features.sql import check_scalar
 
 LENDER = Path(__file__).parents[2] / "configs" / "lender"
 
@@ -50,3 +55,32 @@ def test_a_model_s_conditions_are_told_once_for_each_field(lender: Path, capsys:
     assert "`lenght` is not among the functions" in problems[0]["reason"]
     assert problems[0]["hint"] == "did you mean `length`?"
     assert "`getenv` is not among the functions" in problems[1]["reason"]
+
+
+COLUMNS = {"amount": "double", "market": "string", "sum": "integer", "current_date": "date"}
+PIECES = (
+    *COLUMNS, "read_csv", "current_time", "getenv", "(", ")", "=", "<", "-", "--", "*", ",", "1", ".5", "'ke'", "'('",
+    "and", "or", "not", "in", "is", "null", "between", "like", "case", "$x", ":", ";", "select", "from",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=8).map(" ".join))
+def test_what_is_not_looked_at_would_not_be_refused(where: str) -> None:
+    names = scalar_names(where)
+    if not names.error and set(names.columns) <= set(COLUMNS) and _only_compares(where, COLUMNS):
+        check_scalar(where, COLUMNS, "a condition")
+
+
+@pytest.mark.parametrize(
+    ("where", "only"),
+    [
+        ("market = 'ke(' and not (amount < -.5 or sum in (1, 2))", True),
+        ("amount between 1 and 2 and market like 'k%' and market is not null", True),
+        ("sum (amount) > 1", False),
+        ("current_time > 1", False),
+        ("amount::integer > 1", False),
+        ("case when amount > 1 then true end", False),
+    ],
+)
+def test_a_condition_that_only_compares_is_known_by_its_text(where: str, only: bool) -> None:
+    assert _only_compares(where, COLUMNS) is only
