@@ -42,9 +42,7 @@ def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
         try:
             done = reconciler.run_until_done(ids, tell)
         except KeyboardInterrupt:
-            note(
-                "Jobs that have begun go on: `modelyard runs reconcile` takes over, `modelyard runs cancel RUN` ends one."
-            )
+            note("Jobs that have begun go on: `runs reconcile` takes over, and `runs cancel RUN` ends one.")
             raise
     return [done[run_id] for run_id in sorted(done)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.config.problems import Problem
 from modelyard.errors import InvalidData
 from modelyard.features.compile import compile_set
+from modelyard.features.functions import CHANGES_EACH_TIME
 from modelyard.features.sql import check_scalar
 
 if TYPE_CHECKING:
@@ -32,19 +33,23 @@ def compile_problems(project: LoadedProject) -> Iterator[Problem]:
     yield from _condition_problems(project)
 
 
-_TEXT = re.compile(r"'[^']*'")
-_COMPARISON = re.compile(r"[\w\s<>=!,.()+*/%-]*")
-_WORD = re.compile(r"([^\W\d]\w*)(\s*\()?")
-_KEYWORDS = frozenset({"and", "between", "false", "in", "is", "like", "not", "null", "or", "true"})
+_VALUE = r"(?:[^\W\d]\w*|-?\d+(?:\.\d+)?|'[^']*')"
+_COMPARISON = (
+    rf"(?:not\s+)?{_VALUE}"
+    rf"(?:\s*(?:=|<>|!=|<=?|>=?)\s*{_VALUE}|\s+(?:not\s+)?in\s*\(\s*{_VALUE}(?:\s*,\s*{_VALUE})*\s*\))?"
+)
+_COMPARISONS = re.compile(rf"\s*{_COMPARISON}(?:\s+(?:and|or)\s+{_COMPARISON})*\s*", re.IGNORECASE)
+_WORDS = re.compile(r"'[^']*'|[^\W\d]\w*")
+_KEYWORDS = frozenset({"and", "false", "in", "not", "or", "true"})
 
 
 def _only_compares(where: str, columns: Collection[str]) -> bool:
-    """Whether a condition calls nothing, so that reading it once more, which takes longest, can find nothing."""
-    bare = _TEXT.sub("0", where)
-    calls_nothing = all(
-        word.lower() in _KEYWORDS or (word in columns and not called) for word, called in _WORD.findall(bare)
-    )
-    return calls_nothing and _COMPARISON.fullmatch(bare) is not None
+    """Whether a condition compares columns with values and does nothing else.
+
+    Most do, and to read them once more, after the config's checks, would take as long as these.
+    """
+    named = {word.lower() for word in _WORDS.findall(where) if word[0] != "'" and word not in columns}
+    return named <= _KEYWORDS and CHANGES_EACH_TIME.isdisjoint(columns) and bool(_COMPARISONS.fullmatch(where))
 
 
 def _condition_problems(project: LoadedProject) -> Iterator[Problem]:
