@@ -156,7 +156,7 @@ def _publish(settings: Settings, spec: RunSpec) -> Path:
     datasets = open_datasets(settings)
     with datasets.stage(f"training_sets/{spec.training_set}") as staging:
         pq.write_table(_rows(), staging.path / "rows.parquet")
-        manifest = staging.publish("all", details={"roles": roles})
+        manifest = staging.publish("all", details={"roles": roles, "audits": []})
     return Path(datasets.files(manifest)[0])
 
 

@@ -52,7 +52,7 @@ def test_boosting_ranks_as_well_as_others_found(trained: tuple[Path, dict[str, A
 def test_undocumented_codes_are_reported_and_stop_nothing(
     trained: tuple[Path, dict[str, Any]], data_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, _ = trained
+    folder, runs = trained
     monkeypatch.setenv("MODELYARD_DATA", str(data_folder))
     version = modelyard.open(folder).registry.latest("taiwan_default_logistic")
     (dataset,) = (folder / ".modelyard" / "datasets" / "training_sets").iterdir()
@@ -63,3 +63,7 @@ def test_undocumented_codes_are_reported_and_stop_nothing(
     (audit,) = manifest.details["audits"]
     found = {result["column"]: result["unexpected"] for result in audit["results"] if not result["success"]}
     assert found == {"EDUCATION": 345, "MARRIAGE": 54}
+    for run in runs.values():
+        education, marriage = run["remarks"]
+        assert "`EDUCATION`: 345 of 30,000 rows" in education
+        assert "`MARRIAGE`: 54 of 30,000 rows" in marriage

@@ -80,7 +80,7 @@ def training_set(
     as_json: AsJson = False,
 ) -> None:
     """Build a model's training set, and say where it lies and what is in it."""
-    from modelyard.features.training_set import build_training_set
+    from modelyard.features.training_set import build_training_set, remarks_on
     from modelyard.train import model_named, run_spec
     from modelyard.workspace import open_workspace
 
@@ -101,10 +101,8 @@ def training_set(
     roles, nulls = manifest.details["roles"], manifest.details["null_rates"]
     rows = [(name, kind, f"{nulls[name]:.1%}") for name, kind in roles["features"].items()]
     print_table(f"{model}: {manifest.rows:,} rows", ("feature", "kind", "missing"), rows)
-    for audit in manifest.details["audits"]:
-        for result in audit["results"]:
-            if not result["success"]:
-                note(f"{result['severity']}: {audit['place']}: {result['words']}")
+    for remark in remarks_on(manifest):
+        note(remark)
     note(f"It lies in {out or file}")
 
 

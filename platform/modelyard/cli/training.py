@@ -177,6 +177,7 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
         "started": run.started_at and f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
         "ended": run.finished_at and f"{run.finished_at:%Y-%m-%d %H:%M:%S} UTC",
         "metrics": metrics_text(run.metrics, "\n"),
+        "remarks": "\n".join(run.remarks),
     }
     print_table("Run", ("", ""), [(name, value) for name, value in facts.items() if value not in (None, "")])
 

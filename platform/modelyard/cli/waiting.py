@@ -31,11 +31,16 @@ def wait_for(workspace: Workspace, ids: Collection[str]) -> list[Run]:
 
     reconciler = Reconciler(workspace.registry, workspace.launcher, workspace.datasets, workspace.settings)
     ended = 0
+    remarks: set[str] = set()
     with progress("runs", len(ids)) as advance:
 
         def tell(run: Run) -> None:
             nonlocal ended
             note(f"{run.id}: {run.state.value.lower()}{f', {run.reason}' if run.reason else ''}")
+            for remark in run.remarks:
+                if remark not in remarks:  # models of one training set have the same ones
+                    note(remark)
+                    remarks.add(remark)
             ended += run.state.terminal
             advance(ended)
 

@@ -37,6 +37,16 @@ Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it all is done, from 0 to 1."""
 
 
+def remarks_on(manifest: Manifest) -> tuple[str, ...]:
+    """What the audits of a training set's sources and feature sets found and let pass, in words."""
+    return tuple(
+        f"{result['severity']}: {audit['place']}: {result['words']}"
+        for audit in manifest.details["audits"]
+        for result in audit["results"]
+        if not result["success"]
+    )
+
+
 def build_training_set(
     request: TrainingSetRequest,
     *,

@@ -250,6 +250,8 @@ class Run(Record):
     version: int | None = None
     """The version that it made."""
     metrics: dict[str, Estimate] = {}
+    remarks: tuple[str, ...] = ()
+    """What audits found in its data and let pass, in words."""
     created_at: datetime
     created_by: str
     started_at: datetime | None = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
+from modelyard.features.training_set import remarks_on
 from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
 from modelyard.training.board import BUILD_CORES, Board, make_board
@@ -218,7 +219,7 @@ class Reconciler:
         job = self._maker.training(name, run.id, spec, built)
         if not board.take(cores(run)):
             return self._moves.wait(run, board.used, board.capacity)
-        entered = self._moves.enter(run, RunState.TRAINING, tries=tries)
+        entered = self._moves.enter(_with_remarks(run, built), RunState.TRAINING, tries=tries)
         self._submit(job, board)
         return entered
 
@@ -256,6 +257,10 @@ class Reconciler:
     def _keep_log(self, run: Run, job: Job) -> None:
         """Put a job's log into the registry, before the job is forgotten."""
         self._registry.write_run_log(run.id, io.BytesIO(b"".join(self._launcher.logs(job.name))))
+
+
+def _with_remarks(run: Run, built: Manifest) -> Run:
+    return run.model_copy(update={"remarks": remarks_on(built)})
 
 
 def _spec(run: Run) -> RunSpec:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -60,7 +59,8 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
     home.mkdir(exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module, str(task)],
+            # `nice` becomes the process itself, so that not one moment of it is less nice.
+            ["nice", "-n", str(NICENESS), sys.executable, "-m", module, str(task)],  # noqa: S607 - every POSIX system has it
             cwd=home,
             env=environment(os.environ, home, threads),
             stdin=subprocess.DEVNULL,
@@ -70,8 +70,6 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
             pass_fds=(lock,),
         )
     _children[process.pid] = process
-    with suppress(ProcessLookupError):  # it may have ended already
-        os.setpriority(os.PRIO_PGRP, process.pid, min(os.nice(0) + NICENESS, 19))
     return process.pid
 
 
