@@ -2,167 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import timedelta
-from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from modelyard.canonical import digest, file_digest
+from modelyard.canonical import digest
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import Unavailable
-from modelyard.registry.records import Artifact, Pins, Run, RunState, VersionClaim
-from modelyard.registry.transfer import register_version
-from modelyard.training.launchers.launcher import Job, JobSpec, JobState
-from modelyard.training.moves import TRIES, Moves
+from modelyard.registry.records import RunState
+from modelyard.training.launchers.launcher import Job, JobState
+from modelyard.training.moves import TRIES
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
-from modelyard.training.spec import RunSpec
 from modelyard.training.tasks import is_build, run_of
-from tests.registries import Clock, open_registry
 from tests.training import yard
+from tests.training.played import Yard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from modelyard.registry.local import LocalRegistry
-
-
-class PlayedLauncher:
-    """A launcher whose processes do their work when a test lets them."""
-
-    def __init__(self, registry: LocalRegistry, datasets: FilesystemDatasets, folder: Path) -> None:
-        self.registry, self.datasets, self.folder = registry, datasets, folder
-        self.jobs: dict[str, Job] = {}
-        self.specs: dict[str, JobSpec] = {}
-        self.started: list[str] = []
-        self.cancelled: list[str] = []
-        self._files = count()
-
-    def submit(self, spec: JobSpec) -> None:
-        if spec.name not in self.jobs:
-            self.jobs[spec.name] = Job(spec.name, JobState.RUNNING)
-            self.specs[spec.name] = spec
-            self.started.append(spec.name)
-
-    def list(self) -> Sequence[Job]:
-        return list(self.jobs.values())
-
-    def logs(self, name: str) -> Iterator[bytes]:
-        yield f"log of {name}".encode()
-
-    def cancel(self, name: str) -> None:
-        if name in self.jobs and self.jobs[name].state is JobState.RUNNING:
-            self.cancelled.append(name)
-            self.jobs[name] = Job(name, JobState.FAILED, reason="cancelled", permanent=True)
-
-    def remove(self, name: str) -> None:
-        self.jobs.pop(name, None)
-
-    @property
-    def running(self) -> Sequence[str]:
-        return [job.name for job in self.jobs.values() if job.state is JobState.RUNNING]
-
-    def end(self, name: str, how: str = "well") -> None:
-        """Let a process end: well, badly (for good), suddenly, unseen, or suddenly after its work was done."""
-        outcome: dict[str, Any] = {"ok": True}
-        if how in ("well", "late"):
-            outcome |= self._work(name)
-        if how == "badly":
-            outcome = {"ok": False, "reason": "bad data", "permanent": True}
-        if how in ("suddenly", "unseen", "late"):
-            reason = "the process ended without an outcome"
-            self.jobs[name] = Job(name, JobState.FAILED, reason=reason, lost=how == "unseen")
-        else:
-            state = JobState.SUCCEEDED if outcome["ok"] else JobState.FAILED
-            self.jobs[name] = Job(name, state, outcome=json.dumps(outcome).encode())
-
-    def _work(self, name: str) -> dict[str, Any]:
-        task = json.loads(self.specs[name].task)
-        if is_build(name):
-            wanted = RunSpec.model_validate(task["spec"])
-            with self.datasets.stage(f"training_sets/{wanted.training_set}") as staging:
-                pq.write_table(yard.table(5), staging.path / "rows.parquet")
-                staging.publish("all", details={"roles": yard.roles(), "audits": []})
-            return {}
-        # Every try makes other bytes, as real ones do.
-        folder = self.folder / str(next(self._files))
-        folder.mkdir(parents=True)
-        file = folder / "model.json"
-        file.write_text(json.dumps({"made": folder.name}))
-        found = self.registry.find_version(wanted_model(task), request(task))
-        if found is not None and found.run == task["run"]:
-            return {"version": found.number}
-        pins = Pins(
-            config=digest("c"), code=digest("c"), environment=digest("e"), training_set=task["training_set_content"]
-        )
-        artifact = Artifact(path="model.json", size=file.stat().st_size, sha256=file_digest(file))
-        model, run = wanted_model(task), task["run"]
-        claim = VersionClaim(model=model, key=run, run=run, request=request(task), pins=pins, artifacts=(artifact,))
-        return {"version": register_version(self.registry, claim, folder).number}
-
-
-def wanted_model(task: dict[str, Any]) -> str:
-    return str(task["spec"]["definition"]["document"]["name"])
-
-
-def request(task: dict[str, Any]) -> str:
-    return RunSpec.model_validate(task["spec"]).request
-
-
-class Yard:
-    """A registry, datasets, a played launcher and a loop over them."""
-
-    def __init__(self, home: Path, parallel: int = 2) -> None:
-        self.home = home
-        self.clock = Clock(yard.TODAY)
-        self.registry = open_registry(home)
-        self.datasets = FilesystemDatasets(home / "datasets")
-        self.launcher = PlayedLauncher(self.registry, self.datasets, home / "work")
-        self.settings = yard.settings(home, parallel)
-
-    def loop(self, around: Callable[[Any], Any] = lambda part: part) -> Reconciler:
-        moves = Moves(around(self.registry), clock=self.clock, chance=lambda: 0.5)
-        parts = (around(self.registry), around(self.launcher), around(self.datasets))
-        return Reconciler(*parts, self.settings, moves=moves)
-
-    def queue(self, name: str = "loans", code: str = "code", **document: Any) -> Run:
-        made = yard.definition(name, **document)
-        revision = self.revision(name)
-        planned = plan_run(self.registry, yard.spec(made, code), project="tests", actor="tests")
-        self.registry.apply_model(made.content(), project="tests", expected_revision=revision, run=planned)
-        return self.registry.queue_run(planned)
-
-    def revision(self, name: str) -> int:
-        known = {record.name: record.revision for record in self.registry.models().items}
-        return known.get(name, 0)
-
-    def state(self, run: Run) -> RunState:
-        return self.registry.run(run.id).state
-
-    def play(self, how: str = "well") -> None:
-        """Step until nothing is open, processes ending one way."""
-        for _ in range(50):
-            self.loop().step()
-            for name in self.launcher.running:
-                self.launcher.end(name, how)
-            self.clock.pass_(seconds=10)
-            if not self.registry.open_runs().items:
-                self.loop().step()
-                return
-        pytest.fail("runs never end")
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Yard:
-    return Yard(tmp_path)
+    pass
 
 
 def test_a_run_goes_from_queued_to_live(place: Yard) -> None:
@@ -475,69 +336,6 @@ def test_a_step_meets_no_more_runs_than_it_has_to(place: Yard) -> None:
         place.queue(f"m{number}", data={"from": f"2026-01-{1 + number % 28:02d}"})
     assert len(place.loop().step()) == 3
     assert len(place.launcher.running) == 2
-
-
-class Crash(BaseException):
-    """The loop's process dies."""
-
-
-class Dying:
-    """A part whose calls kill the process: before they do anything, or right after."""
-
-    def __init__(self, part: Any, plan: Iterator[str]) -> None:
-        self._part, self._plan = part, plan
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._part, name)
-
-        def call(*given: Any, **named: Any) -> Any:
-            fate = next(self._plan, "live")
-            if fate == "before":
-                raise Crash
-            result = method(*given, **named)
-            if fate == "after":
-                raise Crash
-            return result
-
-        return call
-
-
-FATES = st.lists(st.sampled_from(["live"] * 6 + ["before", "after"]), max_size=60)
-ENDINGS = st.lists(st.sampled_from(["well", "well", "well", "suddenly", "unseen", "late", "badly"]), max_size=25)
-
-
-@settings(max_examples=20)
-@given(fates=FATES, endings=ENDINGS, order=st.randoms(use_true_random=False))
-def test_whatever_dies_when_every_run_ends_and_makes_one_version_at_most(
-    fates: list[str], endings: list[str], order: Any
-) -> None:
-    with TemporaryDirectory() as folder:
-        place = Yard(Path(folder))
-        runs = [place.queue("ke"), place.queue("gh", seed=1), place.queue("ug", data={"from": "2026-01-01"})]
-        plan, ends = iter(fates), iter(endings)
-        for _ in range(400):
-            loops = [place.loop(lambda part: Dying(part, plan)) for _ in range(2)]
-            try:
-                order.choice(loops).step()
-            except Crash:
-                continue
-            running = list(place.launcher.running)
-            if running:
-                place.launcher.end(order.choice(running), next(ends, "well"))
-            place.clock.pass_(seconds=5)
-            if not place.registry.open_runs().items:
-                break
-        place.loop().step()
-        assert place.launcher.jobs == {}
-        for run in runs:
-            ended = place.registry.run(run.id)
-            versions = [version for version in place.registry.versions(run.model).items if version.run == run.id]
-            assert ended.state in (RunState.SUCCEEDED, RunState.FAILED)
-            assert len(versions) <= 1
-            assert ended.tries <= TRIES + endings.count("unseen")
-            if ended.state is RunState.SUCCEEDED:
-                assert [version.number for version in versions] == [ended.version]
-                assert [fact.version for fact in place.registry.promotions(run.model)] == [ended.version]
 
 
 def test_a_change_by_another_loop_is_respected(place: Yard) -> None:
