@@ -36,3 +36,9 @@ def test_a_registry_that_is_named_needs_no_project(
     assert not open_workspace(tmp_path, needs_project=False).registry.models().items
     with pytest.raises(NotFound):
         open_workspace(tmp_path)
+
+
+def test_a_folder_of_specs_that_is_named_needs_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODELYARD_SPECS", str(tmp_path / "specs"))
+    assert run(["dags"]) == 0

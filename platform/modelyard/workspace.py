@@ -86,7 +86,7 @@ def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> 
         state = start / STATE_FOLDER
         if needs_project:
             raise
-        if settings.registry == state.as_uri() and not state.exists():
+        if (settings.registry, settings.specs) == (state.as_uri(), state / "specs") and not state.exists():
             hint = f"{error.hint}; or set MODELYARD_HOME or MODELYARD_REGISTRY"
             raise NotFound(error.reason, hint) from error
         return Workspace(settings)
