@@ -40,5 +40,6 @@ def test_a_registry_that_is_named_needs_no_project(
 
 def test_a_folder_of_specs_that_is_named_needs_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").mkdir()
     monkeypatch.setenv("MODELYARD_SPECS", str(tmp_path / "specs"))
     assert run(["dags"]) == 0
