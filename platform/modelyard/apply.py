@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelyard.config.definitions import ModelDefinition, kept_definition
 from modelyard.config.plan import Action, check_applicable, make_plan
 from modelyard.config.plan_values import Held, HeldFeatureSet, HeldModel
 from modelyard.config.problems import ConfigErrors
@@ -19,7 +20,6 @@ from modelyard.train import request_run
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from modelyard.config.definitions import ModelDefinition
     from modelyard.config.plan import Change, Key, Plan
     from modelyard.registry.records import Run
     from modelyard.registry.registry import Registry
@@ -43,7 +43,7 @@ def plan_changes(workspace: Workspace, only: Collection[Key] | None = None) -> P
         only: The documents to look at, by kind and name; all of them, and those that are gone, unless said.
 
     Raises:
-        InvalidData: A feature set does not compile.
+        InvalidData: A feature set does not compile, or a condition of a model does what it may not.
         Conflict: A name of this project belongs to another project.
     """
     if problems := [*compile_problems(workspace.project)]:
@@ -125,7 +125,6 @@ def _apply_model(workspace: Workspace, change: Change) -> Run | None:
 
 def _with_applied_feature_sets(workspace: Workspace, definition: ModelDefinition) -> ModelDefinition:
     """A definition that keeps the feature sets it was trained with, so that it stays outdated until it is trained."""
-    from modelyard.config.definitions import ModelDefinition
-
-    applied = ModelDefinition.model_validate(workspace.registry.model(definition.name).definition)
+    record = workspace.registry.model(definition.name)
+    applied = kept_definition(ModelDefinition, record.definition, f"model `{record.name}`")
     return definition.model_copy(update={"feature_sets": applied.feature_sets})

@@ -86,3 +86,7 @@ def test_what_is_not_looked_at_would_not_be_refused(where: str) -> None:
 )
 def test_a_condition_that_only_compares_is_known_by_its_text(where: str, only: bool) -> None:
     assert _only_compares(where, COLUMNS) is only
+
+
+def test_a_column_that_is_called_as_a_function_is_looked_at_in_any_case() -> None:
+    assert not _only_compares("CURRENT_DATE = due", {"CURRENT_DATE": "date", "due": "date"})

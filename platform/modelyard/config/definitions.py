@@ -5,16 +5,22 @@ The registry holds definitions, not files, so that a scheduled task or a pod nee
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
-from modelyard.canonical import digest
+from modelyard.canonical import canonical_json, digest
 from modelyard.config.kinds.architecture import Step
 from modelyard.config.kinds.base import Many, Settings, as_keys
 from modelyard.config.kinds.feature_set import FeatureSet
 from modelyard.config.kinds.model import Model, TableFeatures
 from modelyard.config.kinds.source import Source
+from modelyard.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+D = TypeVar("D", bound=Settings)
 
 
 def _meaning_of(source: Source) -> dict[str, Any]:
@@ -150,3 +156,21 @@ class ModelDefinition(Settings):
     def _training_sources(self) -> set[str]:
         tables = {features.source for features in self.document.data.features if isinstance(features, TableFeatures)}
         return tables | {self.document.data.labels.source}
+
+
+def kept_definition(kind: type[D], content: Mapping[str, Any], place: str) -> D:
+    """A definition as a record keeps it.
+
+    Args:
+        kind: `ModelDefinition` or `FeatureSetDefinition`.
+        content: What the record holds.
+        place: Which record it is, for the message.
+
+    Raises:
+        IntegrityError: It holds no definition, or one that another version of Modelyard wrote and this one can't read.
+    """
+    try:
+        return kind.model_validate_json(canonical_json(content))
+    except ValidationError as error:
+        reason = f"{place} holds no definition that this version of Modelyard reads: {error}"
+        raise IntegrityError(reason) from error

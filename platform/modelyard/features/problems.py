@@ -49,7 +49,11 @@ def _only_compares(where: str, columns: Collection[str]) -> bool:
     Most do, and to read them once more, after the config's checks, would take as long as these.
     """
     named = {word.lower() for word in _WORDS.findall(where) if word[0] != "'" and word not in columns}
-    return named <= _KEYWORDS and CHANGES_EACH_TIME.isdisjoint(columns) and bool(_COMPARISONS.fullmatch(where))
+    return (
+        named <= _KEYWORDS
+        and CHANGES_EACH_TIME.isdisjoint(column.lower() for column in columns)
+        and bool(_COMPARISONS.fullmatch(where))
+    )
 
 
 def _condition_problems(project: LoadedProject) -> Iterator[Problem]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from modelyard.canonical import canonical_json
-from modelyard.config.definitions import FeatureSetDefinition
-from modelyard.errors import IntegrityError, NotFound
+from modelyard.config.definitions import FeatureSetDefinition, kept_definition
+from modelyard.errors import NotFound
 from modelyard.features.compile import compile_set, ordered
 from modelyard.features.lineage import lineage_of
 from modelyard.registry.records import FeatureSetPin
@@ -16,7 +13,6 @@ from modelyard.registry.records import FeatureSetPin
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from modelyard.registry.records import FeatureSetVersion
     from modelyard.registry.registry import Registry
 
 
@@ -48,16 +44,11 @@ def registered_definition(registry: Registry, name: str, number: int) -> Feature
         NotFound: There is no such version.
         IntegrityError: Its record holds no definition that can be read.
     """
-    version, newest = registry.feature_set(name, number), registry.feature_set(name)
-    return _read(version).located_as(_read(newest))
-
-
-def _read(version: FeatureSetVersion) -> FeatureSetDefinition:
-    try:
-        return FeatureSetDefinition.model_validate_json(canonical_json(version.definition))
-    except ValidationError as error:
-        reason = f"version {version.number} of feature set `{version.name}` holds no readable definition: {error}"
-        raise IntegrityError(reason) from error
+    version, newest = (
+        kept_definition(FeatureSetDefinition, record.definition, f"version {record.number} of feature set `{name}`")
+        for record in (registry.feature_set(name, number), registry.feature_set(name))
+    )
+    return version.located_as(newest)
 
 
 def find_pins(definitions: Iterable[FeatureSetDefinition], registry: Registry) -> dict[str, FeatureSetPin]:

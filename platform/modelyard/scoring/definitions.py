@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from modelyard.canonical import canonical_json
-from modelyard.config.definitions import ModelDefinition
-from modelyard.errors import IntegrityError, NotFound
+from modelyard.config.definitions import ModelDefinition, kept_definition
+from modelyard.errors import NotFound
 from modelyard.features.registration import registered_definition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from modelyard.registry.records import ModelRecord, ModelVersion
     from modelyard.registry.registry import Registry
 
@@ -56,7 +51,7 @@ def trained_definition(registry: Registry, version: ModelVersion) -> ModelDefini
     if version.run is None:
         reason = f"version {version.number} of `{version.model}` was not made by a run, so nobody knows its definition"
         raise NotFound(reason, f"modelyard train {version.model} makes one that was")
-    return _read(registry.run(version.run).spec.get("definition", {}), f"run {version.run}")
+    return kept_definition(ModelDefinition, registry.run(version.run).spec.get("definition", {}), f"run {version.run}")
 
 
 def current_definition(record: ModelRecord) -> ModelDefinition:
@@ -65,12 +60,4 @@ def current_definition(record: ModelRecord) -> ModelDefinition:
     Raises:
         IntegrityError: The record holds none.
     """
-    return _read(record.definition, f"model `{record.name}`")
-
-
-def _read(content: Mapping[str, object], place: str) -> ModelDefinition:
-    try:
-        return ModelDefinition.model_validate_json(canonical_json(content))
-    except ValidationError as error:
-        reason = f"{place} holds no definition that this version of Modelyard reads: {error}"
-        raise IntegrityError(reason) from error
+    return kept_definition(ModelDefinition, record.definition, f"model `{record.name}`")
