@@ -8,7 +8,7 @@ import pytest
 
 from modelyard.errors import UsageError
 from modelyard.settings import read_settings
-from modelyard.wiring import open_registry_at
+from modelyard.wiring import open_datasets, open_registry_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,8 @@ def test_without_a_variable_state_lies_in_the_project(tmp_path: Path) -> None:
 
     assert settings.home == tmp_path / ".modelyard"
     assert settings.registry == (tmp_path / ".modelyard").as_uri()
-    assert settings.environment == "default"
+    assert settings.datasets == (tmp_path / ".modelyard" / "datasets").as_uri()
+    assert (settings.environment, settings.launcher, settings.token) == ("default", "local", "")
     assert settings.parallel >= 1
     assert settings.actor
     assert not settings.allow_bundles
@@ -34,6 +35,10 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
         "MODELYARD_ALLOW_BUNDLES": "1",
         "MODELYARD_PARALLEL": "3",
         "MODELYARD_SPECS": str(tmp_path / "dags"),
+        "MODELYARD_DATASETS": "s3://yard/datasets",
+        "MODELYARD_LAUNCHER": "kubernetes",
+        "MODELYARD_TOKEN": "canary",
+        "MODELYARD_TOKEN_FILE": "/var/run/token",
     }
     settings = read_settings(tmp_path, variables)
 
@@ -41,7 +46,20 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
     assert settings.registry == "http://127.0.0.1:8600"
     assert (settings.environment, settings.actor, settings.parallel) == ("production", "nightly", 3)
     assert settings.allow_bundles
+    assert (settings.datasets, settings.launcher) == ("s3://yard/datasets", "kubernetes")
+    assert (settings.token, settings.token_file) == ("canary", "/var/run/token")
+    assert "canary" not in repr(settings)
     assert settings.variables() == variables
+
+
+def test_a_launcher_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="MODELYARD_LAUNCHER is `docker`"):
+        read_settings(tmp_path, {"MODELYARD_LAUNCHER": "docker"})
+
+
+def test_datasets_of_another_form_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="gs://somewhere"):
+        open_datasets(read_settings(tmp_path, {"MODELYARD_DATASETS": "gs://somewhere"}))
 
 
 def test_settings_go_on_to_other_processes(tmp_path: Path) -> None:

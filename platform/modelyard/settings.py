@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 STATE_FOLDER = ".modelyard"
 
+LAUNCHERS = ("local", "kubernetes")
+
 VARIABLES = (
     "MODELYARD_ACTOR",
     "MODELYARD_ALLOW_BUNDLES",
     "MODELYARD_COMMAND",  # read by dags/
+    "MODELYARD_DATASETS",
     "MODELYARD_ENVIRONMENT",
     "MODELYARD_HOME",
+    "MODELYARD_LAUNCHER",
     "MODELYARD_PARALLEL",
     "MODELYARD_PROJECT",  # read by dags/
     "MODELYARD_REGISTRY",
     "MODELYARD_SPECS",
+    "MODELYARD_TOKEN",
+    "MODELYARD_TOKEN_FILE",
 )
 """Every environment variable that means something, here or to a part that can't import this."""
 
@@ -38,7 +44,14 @@ class Settings:
     home: Path
     """`MODELYARD_HOME`: the folder of registry, artifacts, datasets, runs; `.modelyard` in the project unless said."""
     registry: str
-    """`MODELYARD_REGISTRY`: `http://HOST:PORT` of a registry service; the home folder's own registry unless said."""
+    """`MODELYARD_REGISTRY`: `http://HOST:PORT` of a registry service, or `dynamodb+s3://TABLE/BUCKET/PREFIX` of its
+    stores; the home folder's own registry unless said."""
+    datasets: str
+    """`MODELYARD_DATASETS`: `s3://BUCKET/PREFIX` of feature partitions, training sets and predictions; `datasets` in
+    the home folder unless said."""
+    launcher: str
+    """`MODELYARD_LAUNCHER`: where runs go: `local`, processes of this machine; `kubernetes`, Jobs that the controller
+    of a cluster starts."""
     specs: Path
     """`MODELYARD_SPECS`: the folder of DAG specs; `specs` in the home folder unless said."""
     environment: str
@@ -49,6 +62,10 @@ class Settings:
     """`MODELYARD_ALLOW_BUNDLES=1`: whether stored versions may import the project code that they were trained with."""
     parallel: int
     """`MODELYARD_PARALLEL`: how many runs go on at the same time; as many as there are cores unless said."""
+    token: str = field(default="", repr=False)
+    """`MODELYARD_TOKEN`: the bearer token that services are shown; none unless said."""
+    token_file: str = ""
+    """`MODELYARD_TOKEN_FILE`: a file that holds the token instead; it is read anew, as clusters renew tokens."""
 
     @property
     def bundles(self) -> Path:
@@ -62,15 +79,20 @@ class Settings:
 
     def variables(self) -> dict[str, str]:
         """The variables from which `read_settings` makes these settings again, in another process."""
-        return {
+        said = {
             "MODELYARD_ACTOR": self.actor,
             "MODELYARD_ALLOW_BUNDLES": str(int(self.allow_bundles)),
+            "MODELYARD_DATASETS": self.datasets,
             "MODELYARD_ENVIRONMENT": self.environment,
             "MODELYARD_HOME": str(self.home),
+            "MODELYARD_LAUNCHER": self.launcher,
             "MODELYARD_PARALLEL": str(self.parallel),
             "MODELYARD_REGISTRY": self.registry,
             "MODELYARD_SPECS": str(self.specs),
+            "MODELYARD_TOKEN": self.token,
+            "MODELYARD_TOKEN_FILE": self.token_file,
         }
+        return {name: value for name, value in said.items() if value}
 
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -88,12 +110,24 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         root=root.absolute(),
         home=home,
         registry=environment.get("MODELYARD_REGISTRY") or home.as_uri(),
+        datasets=environment.get("MODELYARD_DATASETS") or (home / "datasets").as_uri(),
+        launcher=_launcher(environment),
         specs=Path(environment.get("MODELYARD_SPECS") or home / "specs").absolute(),
         environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
         actor=environment.get("MODELYARD_ACTOR") or _login_name(),
         allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",
         parallel=_parallel(environment),
+        token=environment.get("MODELYARD_TOKEN", ""),
+        token_file=environment.get("MODELYARD_TOKEN_FILE", ""),
     )
+
+
+def _launcher(environment: Mapping[str, str]) -> str:
+    name = environment.get("MODELYARD_LAUNCHER") or LAUNCHERS[0]
+    if name not in LAUNCHERS:
+        reason = f"MODELYARD_LAUNCHER is `{name}`"
+        raise UsageError(reason, f"set it to {' or '.join(LAUNCHERS)}, or leave it unset")
+    return name
 
 
 def _parallel(environment: Mapping[str, str]) -> int:

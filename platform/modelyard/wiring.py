@@ -64,9 +64,13 @@ def registry_home(address: str) -> RegistryHome:
 
 def open_datasets(settings: Settings) -> DatasetStore:
     """The store of feature partitions, training sets and predictions."""
-    from modelyard.datasets.filesystem import FilesystemDatasets
+    parts = urlsplit(settings.datasets)
+    if parts.scheme == "file":
+        from modelyard.datasets.filesystem import FilesystemDatasets
 
-    return FilesystemDatasets(settings.home / "datasets")
+        return FilesystemDatasets(Path(url2pathname(parts.path)))
+    reason = f"`{settings.datasets}` is not the address of datasets"
+    raise UsageError(reason, "set MODELYARD_DATASETS to s3://BUCKET/PREFIX, or leave it unset")
 
 
 def open_engine(settings: Settings) -> Engine:

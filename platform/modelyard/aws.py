@@ -1,0 +1,134 @@
+"""Clients of AWS, and what their errors mean: for the back-ends that speak to DynamoDB and S3.
+
+Where they are, and who we are there, boto3 finds in its usual places: AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB,
+AWS_ENDPOINT_URL_S3, a web identity, an instance's role. Retries are made here and nowhere else: boto3's own are off.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from modelyard.errors import MissingExtra, ModelyardError, Unavailable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+DEADLINE = 10.0
+"""Seconds until a call that keeps failing in passing is given up: what throttles or restarts is back in less."""
+
+_CONNECT, _READ = 2, 10  # seconds: a black hole is noticed within the deadline, a slow answer is waited for
+_CONNECTIONS = 64  # as many as the threads of a busy service
+_LONGEST_PAUSE = 1.0
+
+_PASSING = frozenset({
+    "InternalError", "InternalFailure", "InternalServerError", "LimitExceededException", "OperationAborted",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestTimeout", "RequestTimeoutException",
+    "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
+    "TransactionConflictException", "TransactionInProgressException",
+})  # fmt: skip
+"""Codes of failures that may be gone at the next try."""
+
+_REFUSED = frozenset({
+    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
+    "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch", "UnrecognizedClientException",
+})  # fmt: skip
+_ABSENT = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
+_SERVER_ERROR = 500
+
+
+class Passing(Unavailable):
+    """A failure that may be gone at the next try; the call may have done its work all the same."""
+
+
+def make_client(service: str) -> Any:
+    """A client of `dynamodb` or `s3`; many threads may share it.
+
+    Raises:
+        MissingExtra: boto3 is not installed.
+        UsageError: boto3 finds no region.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import NoRegionError
+    except ModuleNotFoundError as error:
+        extra, asks = "aws", f"a back-end on {service}"
+        raise MissingExtra(extra, asks) from error
+    config = Config(
+        connect_timeout=_CONNECT,
+        read_timeout=_READ,
+        max_pool_connections=_CONNECTIONS,
+        retries={"total_max_attempts": 1},
+    )
+    session: Any = boto3.session.Session()  # its types name every service there is
+    try:
+        return session.client(service, config=config)
+    except NoRegionError as error:
+        msg = f"no region is named for {service}"
+        raise UsageError(msg, "set AWS_REGION") from error
+
+
+def retried(call: Callable[[], T], *, deadline: float = DEADLINE) -> T:
+    """The outcome of a call that may be made again, with growing random pauses, while it fails in passing.
+
+    Args:
+        call: A call whose errors `meanings` translates.
+        deadline: Seconds until the last try may begin.
+
+    Raises:
+        Unavailable: It failed in passing until the deadline.
+    """
+    pause = wait_random_exponential(multiplier=0.05, max=_LONGEST_PAUSE)
+    attempts = Retrying(
+        retry=retry_if_exception_type(Passing), wait=pause, stop=stop_after_delay(deadline), reraise=True
+    )
+    return attempts(call)
+
+
+@contextmanager
+def meanings(what: str) -> Iterator[None]:
+    """Say what boto3's errors mean, but for those that the caller makes something of: conditions, missing keys.
+
+    Args:
+        what: What was being done, and where, as the subject of a sentence.
+
+    Raises:
+        Passing: It may work at the next try.
+        UsageError: We may not, or what is named is not there.
+        ClientError: Anything else; to be translated inside of the context.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+    try:
+        yield
+    except ClientError as error:
+        meant = _meaning(what, code_of(error), error)
+        if meant is None:
+            raise
+        raise meant from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        msg = f"{what}: {error}"
+        raise UsageError(msg, "give AWS credentials in one of the ways that boto3 knows, such as a role") from error
+    except BotoCoreError as error:  # no connection, no answer in time, a broken answer
+        msg = f"{what}: {error}"
+        raise Passing(msg, "try again") from error
+
+
+def code_of(error: Any) -> str:
+    """The code of a client's error, such as `NoSuchKey`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _meaning(what: str, code: str, error: Any) -> ModelyardError | None:
+    if code in _PASSING or error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= _SERVER_ERROR:
+        return Passing(f"{what}: {error}", "try again")
+    if code in _REFUSED:
+        return UsageError(f"{what}: {error}", "look at the credentials, and at what their role may do")
+    if code in _ABSENT:
+        return UsageError(f"{what}: {error}", "look at the name, the region and the endpoint")
+    return None
