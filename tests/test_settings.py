@@ -39,6 +39,8 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
         "MODELYARD_LAUNCHER": "kubernetes",
         "MODELYARD_TOKEN": "canary",
         "MODELYARD_TOKEN_FILE": "/var/run/token",
+        "MODELYARD_AUTH_FILE": "/etc/modelyard/auth.yaml",
+        "MODELYARD_RUN_KEY_FILE": "/etc/modelyard/run-key",
     }
     settings = read_settings(tmp_path, variables)
 
@@ -48,6 +50,7 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
     assert settings.allow_bundles
     assert (settings.datasets, settings.launcher) == ("s3://yard/datasets", "kubernetes")
     assert (settings.token, settings.token_file) == ("canary", "/var/run/token")
+    assert (settings.auth_file, settings.run_key_file) == ("/etc/modelyard/auth.yaml", "/etc/modelyard/run-key")
     assert "canary" not in repr(settings)
     assert settings.variables() == variables
 

@@ -20,6 +20,7 @@ LAUNCHERS = ("local", "kubernetes")
 VARIABLES = (
     "MODELYARD_ACTOR",
     "MODELYARD_ALLOW_BUNDLES",
+    "MODELYARD_AUTH_FILE",
     "MODELYARD_COMMAND",  # read by dags/
     "MODELYARD_DATASETS",
     "MODELYARD_ENVIRONMENT",
@@ -28,6 +29,7 @@ VARIABLES = (
     "MODELYARD_PARALLEL",
     "MODELYARD_PROJECT",  # read by dags/
     "MODELYARD_REGISTRY",
+    "MODELYARD_RUN_KEY_FILE",
     "MODELYARD_SPECS",
     "MODELYARD_TOKEN",
     "MODELYARD_TOKEN_FILE",
@@ -66,6 +68,11 @@ class Settings:
     """`MODELYARD_TOKEN`: the bearer token that services are shown; none unless said."""
     token_file: str = ""
     """`MODELYARD_TOKEN_FILE`: a file that holds the token instead; it is read anew, as clusters renew tokens."""
+    auth_file: str = ""
+    """`MODELYARD_AUTH_FILE`: the YAML file that says who may call a service; without it, services answer to this
+    machine alone."""
+    run_key_file: str = ""
+    """`MODELYARD_RUN_KEY_FILE`: the file with the key that run tokens are made with; none are unless said."""
 
     @property
     def bundles(self) -> Path:
@@ -82,12 +89,14 @@ class Settings:
         said = {
             "MODELYARD_ACTOR": self.actor,
             "MODELYARD_ALLOW_BUNDLES": str(int(self.allow_bundles)),
+            "MODELYARD_AUTH_FILE": self.auth_file,
             "MODELYARD_DATASETS": self.datasets,
             "MODELYARD_ENVIRONMENT": self.environment,
             "MODELYARD_HOME": str(self.home),
             "MODELYARD_LAUNCHER": self.launcher,
             "MODELYARD_PARALLEL": str(self.parallel),
             "MODELYARD_REGISTRY": self.registry,
+            "MODELYARD_RUN_KEY_FILE": self.run_key_file,
             "MODELYARD_SPECS": str(self.specs),
             "MODELYARD_TOKEN": self.token,
             "MODELYARD_TOKEN_FILE": self.token_file,
@@ -119,6 +128,8 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         parallel=_parallel(environment),
         token=environment.get("MODELYARD_TOKEN", ""),
         token_file=environment.get("MODELYARD_TOKEN_FILE", ""),
+        auth_file=environment.get("MODELYARD_AUTH_FILE", ""),
+        run_key_file=environment.get("MODELYARD_RUN_KEY_FILE", ""),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 from modelyard.registry.rules.feature_sets import FeatureSetRules
 from modelyard.registry.rules.history import HistoryRules
 from modelyard.registry.rules.models import ModelRules
@@ -18,6 +21,16 @@ class LocalRegistry(ModelRules, VersionRules, PromotionRules, FeatureSetRules, H
         actor: Who is named in the history.
         clock: The time, in UTC; this machine's unless said.
     """
+
+    def acting_as(self, actor: str) -> Self:
+        """The same registry under another name, for a service that acts for its callers.
+
+        Args:
+            actor: Who is named in the history of what is done with it.
+        """
+        other = copy.copy(self)
+        other._actor = actor
+        return other
 
     def ping(self) -> None:
         """Answer, if the stores can.
