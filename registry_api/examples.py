@@ -23,6 +23,7 @@ from modelyard.registry.records import (
     Promotion,
     PromotionKind,
     Run,
+    RunProgress,
     RunState,
     UploadTarget,
     VersionClaim,
@@ -183,6 +184,7 @@ QUEUED = Run(
 )
 TRAINING = QUEUED.model_copy(update={"state": RunState.TRAINING, "sequence": 3, "tries": 1, "started_at": NOON})
 CANCELLED = QUEUED.model_copy(update={"state": RunState.CANCELLED, "sequence": 2, "cancel_requested": True})
+PROGRESS = RunProgress(run=RUN_ID, tries=1, part=0.4, doing="fitting on 41,200 rows", at=NOON)
 EVENT = Event(sequence=42, subject=f"model:{MODEL}", type="version.ready", at=NOON, by="amina", details={"version": 7})
 VERSION_LINEAGE = VersionLineage(
     model=MODEL,

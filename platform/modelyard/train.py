@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
-    from modelyard.registry.records import ModelRecord, Run
-    from modelyard.training.job import Outcome
+    from modelyard.registry.records import ModelRecord, Outcome, Run
     from modelyard.training.spec import RunSpec
     from modelyard.workspace import Workspace
 

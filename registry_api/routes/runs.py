@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from modelyard.errors import InvalidData
 from modelyard.files import io_errors
-from modelyard.registry.records import Page, Run
+from modelyard.registry.records import Page, Run, RunProgress
 from registry_api import examples
 from registry_api.openapi import answers, failures
 from registry_api.requests import Limit, PageToken, RunId, Served, StrictRoute
@@ -60,6 +60,23 @@ def update_run(
 def cancel_run(registry: Served, run_id: RunId) -> Run:
     """Ask for a run to end; a queued one is cancelled at once. A terminal one stays as it is."""
     return registry.cancel_run(run_id)
+
+
+@router.put("/runs/{run_id}/progress", responses=answers(examples.PROGRESS, 404, 409, 413))
+def report_progress(
+    registry: Served, run_id: RunId, body: Annotated[RunProgress, Body(examples=[examples.plain(examples.PROGRESS)])]
+) -> RunProgress:
+    """Keep how far a run's job has come; a later call replaces it."""
+    if body.run != run_id:
+        msg = f"the progress is of `{body.run[:80]}`, and was sent to `{run_id}`"
+        raise InvalidData(msg, "send it to the path with its run's id")
+    return registry.report_progress(body)
+
+
+@router.get("/runs/{run_id}/progress", responses=answers(examples.PROGRESS, 404))
+def read_progress(registry: Served, run_id: RunId) -> RunProgress | None:
+    """How far a run's job has come, as it said last; null where it has not said anything."""
+    return registry.run_progress(run_id)
 
 
 @router.put(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
-from modelyard.registry.records import Estimate, RunState
+from modelyard.registry.records import Estimate, Outcome, RunProgress, RunState
 from tests.registry.making import apply, run_of
 
 if TYPE_CHECKING:
@@ -176,3 +176,57 @@ def test_a_run_s_values_are_checked(registry: Registry) -> None:
         with pytest.raises(InvalidData):
             registry.queue_run(run_of().model_copy(update=changed))
     assert registry.runs().items == ()
+
+
+def test_how_far_a_run_has_come_is_kept_and_replaced(registry: Registry, clock: Clock) -> None:
+    registry.queue_run(run_of())
+    assert registry.run_progress(RUN_ID) is None
+    training = registry.update_run(run_of().model_copy(update={"state": RunState.TRAINING, "tries": 1}))
+    told = RunProgress(run=RUN_ID, tries=1, part=0.5, doing="fitting", metrics={"roc_auc": Estimate(value=0.7)})
+    kept = registry.report_progress(told)
+    assert kept == told.model_copy(update={"at": clock.now})
+    assert registry.run_progress(RUN_ID) == kept
+    outcome = Outcome(ok=False, reason="bad data", permanent=True)
+    last = registry.report_progress(told.model_copy(update={"part": 1, "outcome": outcome}))
+    assert registry.run_progress(RUN_ID) == last
+    assert registry.run(RUN_ID) == training, "progress changes nothing of a run"
+
+
+def test_a_try_that_is_over_has_nothing_to_say(registry: Registry) -> None:
+    again = registry.update_run(
+        registry.queue_run(run_of()).model_copy(update={"state": RunState.TRAINING, "tries": 2})
+    )
+    for tries in (0, 1, 3):
+        with pytest.raises(Conflict, match="at try 2"):
+            registry.report_progress(RunProgress(run=RUN_ID, tries=tries))
+    registry.update_run(again.model_copy(update={"state": RunState.FAILED}))
+    with pytest.raises(Conflict, match="FAILED"):
+        registry.report_progress(RunProgress(run=RUN_ID, tries=2))
+    assert registry.run_progress(RUN_ID) is None
+
+
+def test_progress_is_checked(registry: Registry) -> None:
+    registry.queue_run(run_of())
+    fine = RunProgress(run=RUN_ID, tries=0)
+    nothing = Estimate(value=float("nan"))
+    for changed in (
+        {"doing": "x" * 4001},
+        {"metrics": {"roc_auc": nothing}},
+        {"outcome": Outcome(ok=False, reason="\ud800")},
+        {"outcome": Outcome(ok=True, metrics={"roc_auc": nothing})},
+        {"run": "../x"},
+    ):
+        with pytest.raises(InvalidData):
+            registry.report_progress(fine.model_copy(update=changed))
+    with pytest.raises(NotFound, match="no run"):
+        registry.report_progress(fine.model_copy(update={"run": "nobody"}))
+    with pytest.raises(NotFound, match="no run"):
+        registry.run_progress("nobody")
+
+
+def test_a_controller_whose_successor_has_moved_a_run_is_refused(registry: Registry) -> None:
+    moved = registry.update_run(registry.queue_run(run_of()).model_copy(update={"tries": 1, "epoch": 5}))
+    with pytest.raises(Conflict, match="epoch 5"):
+        registry.update_run(moved.model_copy(update={"state": RunState.FAILED, "epoch": 4}))
+    assert registry.run(RUN_ID) == moved
+    assert registry.update_run(moved.model_copy(update={"epoch": 6})).epoch == 6

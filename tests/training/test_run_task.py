@@ -18,12 +18,12 @@ import pytest
 from modelyard.config.bundles import bundle_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable, UsageError
 from modelyard.jobs.train import train
-from modelyard.registry.records import VersionClaim, VersionState
+from modelyard.registry.records import Outcome, VersionClaim, VersionState
 from modelyard.registry.transfer import register_version
 from modelyard.training import run_task as running
 from modelyard.training.bundles import pack
 from modelyard.training.frames import to_frame
-from modelyard.training.job import Outcome, run_job
+from modelyard.training.job import run_job
 from modelyard.training.run_task import run_task
 from modelyard.training.storage.stored import load_version
 from tests.registries import open_registry

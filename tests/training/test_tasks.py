@@ -10,8 +10,8 @@ import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.jobs.prepare import prepare
-from modelyard.registry.records import RunState
-from modelyard.training.job import Outcome, run_job
+from modelyard.registry.records import Outcome, RunState
+from modelyard.training.job import exit_code, run_job
 from modelyard.training.logs import read_log
 from modelyard.training.requests import plan_run
 from modelyard.training.spec import RunSpec, TrainTask
@@ -38,7 +38,7 @@ def prepared(maker: JobMaker, tmp_path: Path) -> Outcome:
     (tmp_path / "job" / "task.json").write_bytes(job.task)
     code = run_job(prepare, tmp_path / "job" / "task.json")
     outcome = Outcome.model_validate_json((tmp_path / "job" / "outcome.json").read_bytes())
-    assert code == outcome.exit_code
+    assert code == exit_code(outcome)
     return outcome
 
 

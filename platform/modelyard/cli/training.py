@@ -14,8 +14,7 @@ from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from modelyard.registry.records import Run
-    from modelyard.training.job import Outcome
+    from modelyard.registry.records import Outcome, Run
     from modelyard.workspace import Workspace
 
 app = typer.Typer()

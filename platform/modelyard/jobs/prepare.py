@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from modelyard.training.job import Outcome, run_job, tell
+from modelyard.registry.records import Outcome
+from modelyard.training.job import run_job, tell
 from modelyard.training.spec import PrepareTask
 
 

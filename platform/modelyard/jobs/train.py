@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modelyard.training.job import Outcome, run_job
+from modelyard.training.job import run_job
 from modelyard.training.spec import TrainTask
+
+if TYPE_CHECKING:
+    from modelyard.registry.records import Outcome
 
 
 def train(file: Path) -> Outcome:

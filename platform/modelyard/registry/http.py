@@ -26,6 +26,7 @@ from modelyard.registry.records import (
     Promotion,
     Record,
     Run,
+    RunProgress,
 )
 from modelyard.registry.transfer import artifact_part, save_artifact
 from modelyard.registry.transport import DEADLINE, Transport
@@ -41,6 +42,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 _PERHAPS_VERSION: TypeAdapter[ModelVersion | None] = TypeAdapter(ModelVersion | None)
+_PERHAPS_PROGRESS: TypeAdapter[RunProgress | None] = TypeAdapter(RunProgress | None)
 _PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
 _EVENTS = TypeAdapter(tuple[Event, ...])
 
@@ -208,6 +210,13 @@ class HttpRegistry:
 
     def cancel_run(self, run_id: str) -> Run:
         return self._send(Run, "POST", f"{_run(run_id)}/cancel")
+
+    def report_progress(self, progress: RunProgress) -> RunProgress:
+        return self._send(RunProgress, "PUT", f"{_run(progress.run)}/progress", progress)
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        found = self._transport.call("GET", f"{_run(run_id)}/progress")
+        return self._read(_PERHAPS_PROGRESS.validate_json, found)
 
     def write_run_log(self, run_id: str, log: BinaryIO) -> None:
         start = log.tell()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Page,
         Promotion,
         Run,
+        RunProgress,
         VersionState,
     )
 
@@ -271,8 +272,17 @@ class MetadataStore(Protocol):
             Stale: The run's sequence is another one.
         """
 
+    def put_run_progress(self, progress: RunProgress) -> None:
+        """Keep how far a run has come, in the place of what was kept before; nothing, where there is no such run.
+
+        Its loss of a moment's worth harms nobody, but an outcome is durable when the call returns.
+        """
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        """How far a run has come, as it was kept last."""
+
     def drop_run(self, run: Run) -> None:
-        """Remove a run.
+        """Remove a run, and how far it has come.
 
         Raises:
             Stale: The run's sequence is another one.

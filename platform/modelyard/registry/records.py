@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
@@ -240,6 +240,8 @@ class Run(Record):
     """Goes up with every change; a change is conditioned on it."""
     tries: int = 0
     """How often it was started; a transient failure starts it again."""
+    epoch: int = 0
+    """The controller's fence: a change by a controller of an earlier epoch is refused."""
     not_before: datetime | None = None
     """When the next try may start."""
     cancel_requested: bool = False
@@ -256,6 +258,38 @@ class Run(Record):
     created_by: str
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+class Outcome(Record):
+    """How a run's job ended."""
+
+    ok: bool
+    reason: str = ""
+    """Why not, in words."""
+    permanent: bool = False
+    """Whether trying again can't help."""
+    version: int | None = None
+    """The version that it registered."""
+    metrics: dict[str, Estimate] = {}
+
+
+class RunProgress(Record):
+    """How far a run's job has come, as it said last; kept beside the run, and no change of it."""
+
+    run: str
+    """The run's id."""
+    tries: int
+    """The try that says so; a job of an earlier try has nothing to say any more."""
+    part: float = Field(default=0, ge=0, le=1)
+    """How much is done."""
+    doing: str = ""
+    """What is being done, in words."""
+    metrics: dict[str, Estimate] = {}
+    """What is known of them by now."""
+    outcome: Outcome | None = None
+    """How the job ended; its last word."""
+    at: datetime | None = None
+    """When the registry was told; it says so itself."""
 
 
 class Event(Record):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Page,
         Promotion,
         Run,
+        RunProgress,
         VersionClaim,
     )
 
@@ -167,7 +168,7 @@ class Registry(Protocol):
         """Replace a run's record, conditioned on the sequence that it was read with.
 
         Raises:
-            Conflict: Somebody else changed it since, or it is terminal already.
+            Conflict: Somebody else changed it since, it is terminal already, or a controller of a later epoch has it.
         """
 
     def cancel_run(self, run_id: str) -> Run:
@@ -178,6 +179,16 @@ class Registry(Protocol):
 
     def read_run_log(self, run_id: str) -> Iterator[bytes]:
         """A run's log as kept last, in chunks."""
+
+    def report_progress(self, progress: RunProgress) -> RunProgress:
+        """Keep how far a run's job has come; a later call replaces it.
+
+        Raises:
+            Conflict: The run has ended, or a later try of it has begun.
+        """
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        """How far a run's job has come, as it said last."""
 
     # History ---------------------------------------------------------------------------------------------------
 

@@ -6,11 +6,11 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from modelyard.errors import InvalidData, ModelyardError, Unavailable
 from modelyard.files import writing_whole
-from modelyard.registry.records import Estimate
+from modelyard.registry.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,26 +20,11 @@ OUTCOME = "outcome.json"
 """Beside the task's file."""
 
 
-class Outcome(BaseModel):
-    """How a job ended."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    ok: bool
-    reason: str = ""
-    """Why not, in words."""
-    permanent: bool = False
-    """Whether trying again can't help."""
-    version: int | None = None
-    """The version that it registered."""
-    metrics: dict[str, Estimate] = {}
-
-    @property
-    def exit_code(self) -> int:
-        """The process's exit code: 0, 65 for what fails again, 75 for what may work later."""
-        if self.ok:
-            return 0
-        return InvalidData.exit_code if self.permanent else Unavailable.exit_code
+def exit_code(outcome: Outcome) -> int:
+    """The exit code of a job's process: 0, 65 for what fails again, 75 for what may work later."""
+    if outcome.ok:
+        return 0
+    return InvalidData.exit_code if outcome.permanent else Unavailable.exit_code
 
 
 def read_outcome(content: bytes | None) -> Outcome | None:
@@ -89,4 +74,4 @@ def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
         sys.stdout.write(f"{outcome.reason}\n")
     with writing_whole(task.parent / OUTCOME) as file:
         file.write(outcome.model_dump_json().encode())
-    return outcome.exit_code
+    return exit_code(outcome)

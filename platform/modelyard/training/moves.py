@@ -13,9 +13,8 @@ from modelyard.registry.records import RunState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modelyard.registry.records import Run
+    from modelyard.registry.records import Outcome, Run
     from modelyard.registry.registry import Registry
-    from modelyard.training.job import Outcome
     from modelyard.training.spec import RunSpec
 
 TRIES = 3

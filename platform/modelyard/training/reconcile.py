@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from modelyard.datasets.store import DatasetStore, Manifest
-    from modelyard.registry.records import Run
+    from modelyard.registry.records import Outcome, Run
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
-    from modelyard.training.job import Outcome
     from modelyard.training.launchers.launcher import JobSpec, Launcher
 
 INTERVAL = 0.1

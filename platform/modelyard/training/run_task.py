@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.config.bundles import bundle_name
-from modelyard.registry.records import Artifact, Pins, VersionClaim
+from modelyard.registry.records import Artifact, Outcome, Pins, VersionClaim
 from modelyard.training.bundles import import_bundle
-from modelyard.training.job import Outcome, tell
+from modelyard.training.job import tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

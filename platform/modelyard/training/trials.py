@@ -19,7 +19,8 @@ from modelyard.config.kinds.base import Many
 from modelyard.config.substitution import substitute
 from modelyard.errors import IntegrityError, UsageError
 from modelyard.near_miss import near_miss
-from modelyard.training.job import Outcome, read_outcome
+from modelyard.registry.records import Outcome
+from modelyard.training.job import read_outcome
 from modelyard.training.launchers.launcher import JobState
 from modelyard.training.tasks import JobMaker, training_set
 

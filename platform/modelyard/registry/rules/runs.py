@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.metadata import Happening
-    from modelyard.registry.records import Run
+    from modelyard.registry.records import Run, RunProgress
 
 _FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by")
 """What of a run never changes."""
@@ -94,6 +94,9 @@ class RunRules(Rules):
         if current.sequence != run.sequence or current.state.terminal:
             msg = f"run `{run.id}` is {current.state} at sequence {current.sequence}, and {run.sequence} was expected"
             raise Conflict(msg, "read it again")
+        if run.epoch < current.epoch:
+            msg = f"run `{run.id}` belongs to a controller of epoch {current.epoch}, and this is one of {run.epoch}"
+            raise Conflict(msg, "stop: another one leads")
         return self._replace(current, kept)
 
     def _replace(self, current: Run, changed: Run) -> Run:
@@ -119,6 +122,20 @@ class RunRules(Rules):
             changes |= {"state": RunState.CANCELLED, "reason": reason, "finished_at": self._clock()}
         return self._replace(current, current.model_copy(update=changes))
 
+    def report_progress(self, progress: RunProgress) -> RunProgress:
+        _check_progress(progress)
+        run = self._known_run(progress.run)
+        if run.state.terminal or run.tries != progress.tries:
+            msg = f"run `{run.id}` is {run.state} at try {run.tries}, and this is try {progress.tries}"
+            raise Conflict(msg, "stop: nobody waits for it any more")
+        kept = progress.model_copy(update={"at": self._clock()})
+        self._metadata.put_run_progress(kept)
+        return kept
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        self._known_run(run_id)
+        return self._metadata.run_progress(run_id)
+
     def write_run_log(self, run_id: str, log: BinaryIO) -> None:
         self._known_run(run_id)
         with self._artifacts.writing(_log_key(run_id)) as writer:
@@ -136,6 +153,14 @@ class RunRules(Rules):
 
 def _log_key(run_id: str) -> str:
     return f"{RUNS}/{run_id}/log"
+
+
+def _check_progress(progress: RunProgress) -> None:
+    check_text(progress.doing, "what is being done")
+    check_metrics(progress.metrics)
+    if progress.outcome is not None:
+        check_text(progress.outcome.reason, "the outcome's reason")
+        check_metrics(progress.outcome.metrics)
 
 
 def _check_run(run: Run) -> None:

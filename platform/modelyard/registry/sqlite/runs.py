@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from modelyard.registry.layouts import encode
 from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import read_token
-from modelyard.registry.records import Run
+from modelyard.registry.records import Run, RunProgress
 from modelyard.registry.sqlite.database import expect
 from modelyard.registry.sqlite.tables import BEYOND, START, Tables, micros, write_events
 
@@ -63,10 +63,21 @@ class RunTables(Tables):
             expect(cursor, f"run `{run.id}` was changed meanwhile")
             write_events(connection, happenings)
 
+    def put_run_progress(self, progress: RunProgress) -> None:
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO run_progress (run, layout, body) SELECT id, ?, ? FROM run WHERE id = ?",
+                (*encode(progress), progress.run),
+            )
+
+    def run_progress(self, run_id: str) -> RunProgress | None:
+        return self._one(RunProgress, "SELECT layout, body FROM run_progress WHERE run = ?", run_id)
+
     def drop_run(self, run: Run) -> None:
         with self._database.writing() as connection:
             cursor = connection.execute("DELETE FROM run WHERE id = ? AND sequence = ?", (run.id, run.sequence))
             expect(cursor, f"run `{run.id}` was changed meanwhile")
+            connection.execute("DELETE FROM run_progress WHERE run = ?", (run.id,))
 
 
 def insert_run(connection: sqlite3.Connection, run: Run) -> None:

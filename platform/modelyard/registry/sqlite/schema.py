@@ -58,5 +58,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             subject TEXT NOT NULL, dependent TEXT NOT NULL, PRIMARY KEY (subject, dependent)
         ) WITHOUT ROWID""",
     ),
+    ("CREATE TABLE run_progress (run TEXT PRIMARY KEY, layout INTEGER NOT NULL, body TEXT NOT NULL)",),
 )
 """For each schema version, the statements that lead to it from the one before."""
