@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from modelyard.errors import MissingExtra, ModelyardError, Unavailable, UsageError
+from modelyard.errors import ModelyardError, Unavailable, UsageError
+from modelyard.extras import told_what_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,13 +53,10 @@ def make_client(service: str) -> Any:
         MissingExtra: boto3 is not installed.
         UsageError: boto3 finds no region.
     """
-    try:
+    with told_what_to_install(f"a back-end on {service}"):
         import boto3
         from botocore.config import Config
         from botocore.exceptions import NoRegionError
-    except ModuleNotFoundError as error:
-        extra, asks = "aws", f"a back-end on {service}"
-        raise MissingExtra(extra, asks) from error
     config = Config(
         connect_timeout=_CONNECT,
         read_timeout=_READ,

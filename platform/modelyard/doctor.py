@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.project import FromEnvironment
 from modelyard.errors import ModelyardError
+from modelyard.extras import EXTRAS
 from modelyard.near_miss import near_miss
 from modelyard.settings import VARIABLES
 
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     from modelyard.workspace import Workspace
 
 LEAST_FREE_BYTES = 1 << 30  # a training set, its model and the spill of a large sort fit in this on a laptop
-
-EXTRAS = {
-    "sklearn": "sklearn",
-    "lightgbm": "lightgbm",
-    "xgboost": "xgboost",
-    "expectations": "great_expectations",
-    "serving": "fastapi",
-}
-"""Each extra, and a module that it brings."""
 
 
 class Health(StrEnum):
@@ -85,7 +77,7 @@ def _python(workspace: Workspace) -> Iterator[Diagnosis]:  # noqa: ARG001 - ever
 
 def _extras(workspace: Workspace) -> Iterator[Diagnosis]:
     wanted = {module.split("/")[-1] for module in workspace.project.document.modules}
-    for extra, module in EXTRAS.items():
+    for extra, (module, *_) in EXTRAS.items():
         if not importlib.util.find_spec(module):
             hint = f"pip install 'modelyard[{extra}]'"
             health = Health.FAILED if extra in wanted else Health.WARNING

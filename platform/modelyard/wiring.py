@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from modelyard.errors import UsageError
+from modelyard.extras import told_what_to_install
 
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
@@ -75,7 +76,8 @@ def open_datasets(settings: Settings) -> DatasetStore:
 
 def open_engine(settings: Settings) -> Engine:
     """The engine that computes features."""
-    from modelyard.features.duckdb import DuckDBEngine
+    with told_what_to_install("the engine that computes features"):
+        from modelyard.features.duckdb import DuckDBEngine
 
     return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch")
 

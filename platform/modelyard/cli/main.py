@@ -6,6 +6,7 @@ One more group is one more module with a typer `app`, and its name in `GROUPS`.
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from modelyard.errors import ModelyardError, UsageError
+from modelyard.extras import told_what_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
         arguments: The words after `modelyard`.
     """
     try:
-        code = build_app()(args=list(arguments), prog_name="modelyard", standalone_mode=False)
+        with told_what_to_install(f"`{_command(arguments)}`"):
+            code = build_app()(args=list(arguments), prog_name="modelyard", standalone_mode=False)
     except ModelyardError as error:
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
@@ -91,6 +94,11 @@ def run(arguments: Sequence[str]) -> int:
         typer.echo(f"error: {place}{error.strerror or error}", err=True)
         return EXIT_FAILED
     return code if isinstance(code, int) else 0
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command of a command line, without what follows its options."""
+    return " ".join(["modelyard", *itertools.takewhile(lambda word: not word.startswith("-"), arguments)])
 
 
 def main() -> None:

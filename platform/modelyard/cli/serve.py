@@ -1,12 +1,11 @@
 """`modelyard serve`: the services. One more service is one more command here."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from modelyard.cli.output import note
+from modelyard.extras import told_what_to_install
 
 app = typer.Typer()
 _serve = typer.Typer(help="Run a service until it is told to end.", no_args_is_help=True)
@@ -27,7 +26,7 @@ def registry(
     from modelyard.wiring import registry_home
     from modelyard.workspace import open_workspace
 
-    with _extra():
+    with told_what_to_install("`modelyard serve`"):
         from registry_api.serve import serve
     settings = open_workspace(needs_project=False).settings
     home = registry_home(settings.registry)
@@ -49,7 +48,7 @@ def scoring(
 
     from modelyard.workspace import open_workspace
 
-    with _extra():
+    with told_what_to_install("`modelyard serve`"):
         from scoring_service.serve import serve
         from scoring_service.service import Limits, Service
     workspace = open_workspace(needs_project=False)
@@ -63,15 +62,3 @@ def scoring(
         limits=limits,
     )
     serve(service, host, port, tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"))
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """Say what to install, where what a service needs was not."""
-    from modelyard.errors import MissingExtra
-
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        extra, asks = "serving", "`modelyard serve`"
-        raise MissingExtra(extra, asks) from error

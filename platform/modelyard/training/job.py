@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from modelyard.errors import InvalidData, ModelyardError, Unavailable
+from modelyard.extras import told_what_to_install
 from modelyard.files import writing_whole
 from modelyard.registry.records import Outcome
 
@@ -61,7 +62,8 @@ def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
         The process's exit code: 0 done, 65 failed for good, 75 to be tried again.
     """
     try:
-        outcome = work(task)
+        with told_what_to_install("this job"):
+            outcome = work(task)
     except ModelyardError as error:
         outcome = Outcome(ok=False, reason=str(error), permanent=not error.transient)
     except OSError as error:
