@@ -11,6 +11,7 @@ from modelyard.registry.lineage import AffectedModel, FeatureSetLineage, Version
 from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
     Artifact,
+    ChangePage,
     Claim,
     Estimate,
     Event,
@@ -185,7 +186,16 @@ QUEUED = Run(
 TRAINING = QUEUED.model_copy(update={"state": RunState.TRAINING, "sequence": 3, "tries": 1, "started_at": NOON})
 CANCELLED = QUEUED.model_copy(update={"state": RunState.CANCELLED, "sequence": 2, "cancel_requested": True})
 PROGRESS = RunProgress(run=RUN_ID, tries=1, part=0.4, doing="fitting on 41,200 rows", at=NOON)
-EVENT = Event(sequence=42, subject=f"model:{MODEL}", type="version.ready", at=NOON, by="amina", details={"version": 7})
+EVENT = Event(
+    sequence=42,
+    subject=f"model:{MODEL}",
+    type="version.ready",
+    at=NOON,
+    by="amina",
+    details={"version": 7},
+    hash=DIGEST,
+)
+CHANGES = ChangePage(items=(EVENT,), next="W1s0MiwiOWYzYjRjMDFkODdlNjJhYSJdXQ")
 VERSION_LINEAGE = VersionLineage(
     model=MODEL,
     number=7,

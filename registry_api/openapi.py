@@ -13,6 +13,7 @@ _PROBLEMS = {
     400: ("bad-request", "There was an error parsing the body", ""),
     404: ("not-found", "there is no model `ke_loan_defualt`", "`modelyard models` lists them"),
     409: ("conflict", "`ke_loan_default` is at revision 3, and 2 was expected", "plan again, then apply"),
+    410: ("cursor-lost", "the changes that were read last are not in this registry", "begin at the beginning"),
     413: ("too-large", "the body may have 12582912 bytes", ""),
     415: ("refused-content", "`model.pkl` is of a kind that is not stored", "pickles are never stored"),
     416: ("range-not-satisfiable", "the file has 7 bytes, and none of them is in `bytes=9-`", ""),

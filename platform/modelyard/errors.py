@@ -57,6 +57,10 @@ class Conflict(ModelyardError):
     """The request contradicts what is already recorded; look again before asking again."""
 
 
+class CursorLost(Conflict):
+    """What a reader has read last is not there any more: it has to begin anew."""
+
+
 class Unavailable(ModelyardError):
     """A helper could not answer in time; the same call may succeed later."""
 

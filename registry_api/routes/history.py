@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from modelyard.registry.lineage import AffectedModel, affected_models
-from modelyard.registry.records import Event, Page
+from modelyard.registry.records import ChangePage, Event, Page
 from registry_api import examples
 from registry_api.openapi import answers
 from registry_api.requests import Limit, PageToken, Served, StrictRoute, Subject
@@ -19,14 +19,20 @@ def read_history(registry: Served, subject: Subject, page: PageToken = None, lim
     return registry.history(subject, page=page, limit=limit)
 
 
-@router.get("/changes", tags=["history"], responses=answers(examples.several(examples.EVENT)))
+@router.get("/changes", tags=["history"], responses=answers(examples.CHANGES, 410))
 def read_changes(
     registry: Served,
-    after: Annotated[int, Query(ge=0, description="The position after which to go on; 0 for the beginning.")] = 0,
+    after: Annotated[
+        str | None, Query(description="`next` of the page that was read last; from the beginning unless said.")
+    ] = None,
     limit: Limit = 100,
-) -> tuple[Event, ...]:
-    """What happened after a position of the change cursor, the oldest first."""
-    return tuple(registry.changes(after=after, limit=limit))
+) -> ChangePage:
+    """What happened after a position of the change cursor, the oldest of each subject first.
+
+    410 where the changes that were read last are not in this registry any more: it was restored from a backup, or
+    moved. Read what you follow anew then, and the changes from the beginning.
+    """
+    return registry.changes(after=after, limit=limit)
 
 
 @router.get("/dependents/{subject}", tags=["lineage"], responses=answers(examples.page(f"model:{examples.MODEL}")))

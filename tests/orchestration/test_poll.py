@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(registry: LocalRegistry, tmp
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[" * 100_000, b"[]", b'{"format": 2}', b'{"format": 1, "cursor": 1}', None]
+    "damage", [b"", b"{", b"[" * 100_000, b"[]", b'{"format": 2}', b'{"format": 1, "last": null}', None]
 )
 def test_without_a_sound_state_everything_is_looked_at(
     registry: LocalRegistry, folder: Path, damage: bytes | None

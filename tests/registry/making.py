@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import ModelRecord, ModelVersion
+    from modelyard.registry.records import Event, ModelRecord, ModelVersion
     from modelyard.registry.registry import Registry
 
 DAY = timedelta(days=1)
@@ -147,6 +147,12 @@ def run_of(run_id: str = "ke-aaaaaaaaaaaa-1", model: str = "ke", **fields: Any) 
         created_by="amina",
         **fields,
     )
+
+
+def all_changes(registry: Registry) -> list[Event]:
+    """Everything that happened, the oldest of each subject first."""
+    page = registry.changes(limit=1000)
+    return [*page.items]
 
 
 def pretty(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
-from tests.registry.making import feature_set
+from tests.registry.making import all_changes, feature_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def test_the_same_definition_is_the_same_version(registry: Registry, clock: Cloc
     first = put(registry, feature_set())
     clock.pass_(days=1)
     assert put(registry, feature_set()) == first
-    assert [event.type for event in registry.changes()] == ["feature_set.registered"]
+    assert [event.type for event in all_changes(registry)] == ["feature_set.registered"]
 
 
 def test_other_values_are_another_version(registry: Registry) -> None:

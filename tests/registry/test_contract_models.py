@@ -9,7 +9,7 @@ import pytest
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.records import RunState
-from tests.registry.making import apply, claim_of, definition, feature_set, register, run_of, source
+from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, register, run_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_applying_the_same_again_changes_nothing(registry: Registry) -> None:
     again = registry.apply_model(definition(), project="lender", expected_revision=0, run=run)
     assert again == first
     assert [queued.id for queued in registry.runs(model="ke").items] == [run.id]
-    kinds = [event.type for event in registry.changes()]
+    kinds = [event.type for event in all_changes(registry)]
     assert kinds == ["model.created", "run.queued"]
 
 

@@ -12,7 +12,7 @@ from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.rules.base import TRIES, settled
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.transfer import upload_artifacts
-from tests.registry.making import apply, claim_of, definition, feature_set, register, run_of, write_files
+from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, register, run_of, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def test_a_version_that_another_completes_is_complete(
     upload_artifacts(claimed, write_files(tmp_path))
     before("complete_version", lambda: local.complete("ke", 1))
     assert local.complete("ke", 1).state is VersionState.READY
-    assert [event.type for event in local.changes()].count("version.ready") == 1
+    assert [event.type for event in all_changes(local)].count("version.ready") == 1
 
 
 def test_a_claim_that_is_swept_while_it_is_completed_is_gone(

@@ -13,12 +13,14 @@ import pytest
 
 from modelyard.errors import IntegrityError, ModelyardError, StorageFull, Unavailable, UsageError
 from modelyard.registry import layouts
-from modelyard.registry.metadata import Stale
-from modelyard.registry.records import ModelRecord
+from modelyard.registry.chains import BEGINNING, link_hash
+from modelyard.registry.metadata import Head, Stale
+from modelyard.registry.records import Event, ModelRecord
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sqlite import database as databases
 from modelyard.registry.sqlite.database import Database
 from modelyard.registry.sqlite.schema import MIGRATIONS
+from tests.registries import NOON
 from tests.registry.making import apply, claim_of, definition, open_local, register
 
 if TYPE_CHECKING:
@@ -83,6 +85,26 @@ def test_an_old_file_is_migrated(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with closing(_Open(path)) as database, database.reading() as connection:
         assert connection.execute("SELECT count(colour) FROM model_head").fetchone() == (0,)
     assert pragma(path, "user_version") == len(newer)
+
+
+def test_the_events_of_an_old_file_are_chained(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "MIGRATIONS", MIGRATIONS[:2])
+    told = [Event(sequence=0, subject=f"model:m{n % 2}", type="model.revised", at=NOON, by="amina") for n in range(5)]
+    with closing(_Open(path)) as database, database.writing() as connection:
+        for event in told:
+            row = (event.subject, 1, event.model_dump_json(exclude={"hash"}))
+            connection.execute("INSERT INTO event (subject, layout, body) VALUES (?, ?, ?)", row)
+    monkeypatch.undo()
+    with closing(SqliteMetadata(path)) as store:
+        events = store.changes(after=None, limit=10).items
+        links = store.links("events", after=0, limit=10)
+        assert store.chains() == (Head("events", 5, events[-1].hash),)
+        assert [event.sequence for event in store.history("model:m1", page=None, limit=9).items] == [4, 2]
+    assert [event.model_copy(update={"sequence": 0, "hash": ""}) for event in events] == told
+    previous = BEGINNING
+    for number, link in enumerate(links, start=1):
+        assert (link.position, link.hash) == (number, link_hash(previous, link.layout, link.body))
+        previous = link.hash
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

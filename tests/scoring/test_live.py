@@ -15,11 +15,10 @@ from modelyard.scoring.live import MOST_DOUBLINGS, PREPARED_BEFORE, LiveModels
 from tests.scoring.versions import apply, plain_definition, register
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import Event
+    from modelyard.registry.records import ChangePage
     from tests.registries import Clock
 
 MINUTE = timedelta(minutes=1)
@@ -66,7 +65,7 @@ class Counting(Interrupted):
         self.read.append(model)
         return self.registry.promotions(model)
 
-    def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
+    def changes(self, *, after: str | None = None, limit: int = 100) -> ChangePage:
         return self.registry.changes(after=after, limit=min(limit, 2))  # several pages, even of few events
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import (
     Conflict,
+    CursorLost,
     IntegrityError,
     InvalidData,
     ModelyardError,
@@ -35,6 +36,7 @@ PROBLEMS: Mapping[type[ModelyardError], tuple[str, HTTPStatus]] = {
     WrongBytes: ("integrity", HTTPStatus.UNPROCESSABLE_ENTITY),
     IntegrityError: ("integrity", HTTPStatus.INTERNAL_SERVER_ERROR),
     NotFound: ("not-found", HTTPStatus.NOT_FOUND),
+    CursorLost: ("cursor-lost", HTTPStatus.GONE),
     Conflict: ("conflict", HTTPStatus.CONFLICT),
     StorageFull: ("storage-full", HTTPStatus.INSUFFICIENT_STORAGE),
     Unavailable: ("unavailable", HTTPStatus.SERVICE_UNAVAILABLE),

@@ -44,8 +44,8 @@ FULL_EVERY: Final = timedelta(hours=1)
 class PollResult:
     """What a poll did."""
 
-    cursor: int
-    """The position in the registry's changes up to which specs are current."""
+    cursor: str
+    """The registry's change cursor up to which specs are current."""
     full: bool
     """Whether every model was looked at, and not only what changed."""
     written: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def poll(
         folder.mkdir(parents=True, exist_ok=True)
     with _only_poller(folder):
         state = read_state(folder)
-        changes = read_changes(registry, state.last)
+        changes = read_changes(registry, state.cursor)
         full = full or changes.anew or _full_is_due(state, now)
         models = (
             every(lambda page: registry.models(page=page))
@@ -103,9 +103,9 @@ def poll(
         strays = _remove_strays(folder, plans) if full else []
         without = {} if full else {name: why for name, why in state.without.items() if name not in plans}
         without |= {name: plan.reason for name, plan in plans.items() if isinstance(plan, NoDag) and plan != ARCHIVED}
-        write_state(folder, PollState(changes.last, now, now if full else state.reconciled_at, without))
+        write_state(folder, PollState(changes.cursor, now, now if full else state.reconciled_at, without))
     return PollResult(
-        cursor=changes.last.sequence if changes.last else 0,
+        cursor=changes.cursor,
         full=full,
         written=tuple(name for name in touched if isinstance(plans[name], DagPlan)),
         removed=(*(name for name in touched if isinstance(plans[name], NoDag)), *strays),

@@ -11,13 +11,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from modelyard.orchestration.specs import replace_file
-from modelyard.registry.records import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The number of the format that is written, and the only one that is read."""
 
 
@@ -25,8 +24,8 @@ FORMAT: Final = 1
 class PollState:
     """What the last poll knew."""
 
-    last: Event | None = None
-    """The last of the registry's changes that specs are current with."""
+    cursor: str | None = None
+    """The registry's change cursor up to which specs are current."""
     polled_at: datetime | None = None
     """When the registry was asked last, with success."""
     reconciled_at: datetime | None = None
@@ -42,7 +41,7 @@ def read_state(folder: Path) -> PollState:
         if content["format"] != FORMAT:
             return PollState()
         return PollState(
-            last=None if content["last"] is None else Event.model_validate(content["last"]),
+            cursor=None if content["cursor"] is None else str(content["cursor"]),
             polled_at=datetime.fromisoformat(content["polled_at"]),
             reconciled_at=datetime.fromisoformat(content["reconciled_at"]),
             without={str(model): str(reason) for model, reason in content["without"].items()},
@@ -55,7 +54,7 @@ def write_state(folder: Path, state: PollState) -> None:
     """Keep what a poll knows."""
     content = {
         "format": FORMAT,
-        "last": state.last.model_dump(mode="json") if state.last else None,
+        "cursor": state.cursor,
         "polled_at": state.polled_at.isoformat() if state.polled_at else None,
         "reconciled_at": state.reconciled_at.isoformat() if state.reconciled_at else None,
         "without": dict(sorted(state.without.items())),

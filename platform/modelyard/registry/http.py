@@ -17,6 +17,7 @@ from modelyard.registry.checks import check_instant, check_name, check_run_id, c
 from modelyard.registry.documents import plain_json
 from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
+    ChangePage,
     Claim,
     Event,
     FeatureSetVersion,
@@ -44,7 +45,6 @@ T = TypeVar("T")
 _PERHAPS_VERSION: TypeAdapter[ModelVersion | None] = TypeAdapter(ModelVersion | None)
 _PERHAPS_PROGRESS: TypeAdapter[RunProgress | None] = TypeAdapter(RunProgress | None)
 _PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
-_EVENTS = TypeAdapter(tuple[Event, ...])
 
 
 class HttpRegistry:
@@ -237,9 +237,8 @@ class HttpRegistry:
     def history(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[Event]:
         return self._get(Page[Event], f"/v1/history/{check_subject(subject)}", page=page, limit=limit)
 
-    def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
-        answer = self._transport.call("GET", "/v1/changes", params={"after": after, "limit": limit})
-        return self._read(_EVENTS.validate_json, answer)
+    def changes(self, *, after: str | None = None, limit: int = 100) -> ChangePage:
+        return self._get(ChangePage, "/v1/changes", after=after, limit=limit)
 
 
 def _json(body: Record) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelyard.registry.records import (
+        ChangePage,
         Event,
         FeatureSetVersion,
         ModelRecord,
@@ -60,6 +61,32 @@ class KeyRecord:
     """The digest of the request: another one with the same key is a mistake."""
     answer: str
     """The original answer."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """An event as it is stored, a link of its chain (`modelyard.registry.chains`)."""
+
+    position: int
+    """Its place in the chain, from 1, without gaps."""
+    subject: str
+    """What it is found by."""
+    layout: int
+    body: str
+    """The JSON of the event without its hash: these very bytes are hashed."""
+    hash: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a chain ends."""
+
+    chain: str
+    """The chain's name within the store."""
+    position: int = 0
+    """The position of its last event; 0 where there is none."""
+    hash: str = ""
+    """The hash of its last event."""
 
 
 class MetadataStore(Protocol):
@@ -293,8 +320,21 @@ class MetadataStore(Protocol):
     def history(self, subject: str, *, page: str | None, limit: int) -> Page[Event]:
         """What happened to a subject, the newest first."""
 
-    def changes(self, *, after: int, limit: int) -> tuple[Event, ...]:
-        """What happened after a position of the change cursor, the oldest first."""
+    def changes(self, *, after: str | None, limit: int) -> ChangePage:
+        """What happened after a position of the change cursor, the oldest of each subject first.
+
+        Every event that was acknowledged before the call is on this page or a later one, once.
+
+        Raises:
+            InvalidData: The position is no token of a change cursor.
+            CursorLost: The events that the token tells of are not there.
+        """
+
+    def chains(self) -> tuple[Head, ...]:
+        """Every chain of events, with the end that its head tells of."""
+
+    def links(self, chain: str, *, after: int, limit: int) -> tuple[Link, ...]:
+        """The events of a chain after a position, as they are stored, in order."""
 
     # The store itself ------------------------------------------------------------------------------------------
 

@@ -293,10 +293,10 @@ class RunProgress(Record):
 
 
 class Event(Record):
-    """Something that happened to a model, a feature set or a run, in the order of the change cursor."""
+    """Something that happened to a model, a feature set or a run, as the audit log keeps it."""
 
     sequence: int
-    """The position in the change cursor; larger is later, gaps may be."""
+    """The position among the events of its chain: later ones of a subject have larger ones."""
     subject: str
     """`model:NAME`, `feature_set:NAME` or `run:ID`."""
     type: str
@@ -304,3 +304,14 @@ class Event(Record):
     at: datetime
     by: str
     details: dict[str, Any] = {}
+    hash: str = ""
+    """The SHA-256 of this event and the hash before it in its chain."""
+
+
+class ChangePage(Record):
+    """Some events after a position of the change cursor, and where to go on."""
+
+    items: tuple[Event, ...]
+    """The events, the oldest of each subject first; none, where nothing has happened since."""
+    next: str
+    """The opaque token for the following page, or for asking again later."""

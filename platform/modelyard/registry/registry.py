@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.records import (
+        ChangePage,
         Claim,
         Event,
         FeatureSetVersion,
@@ -195,5 +196,13 @@ class Registry(Protocol):
     def history(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[Event]:
         """What happened to `model:NAME`, `feature_set:NAME` or `run:ID`, the newest first."""
 
-    def changes(self, *, after: int = 0, limit: int = 100) -> Sequence[Event]:
-        """What happened after a position of the change cursor, the oldest first."""
+    def changes(self, *, after: str | None = None, limit: int = 100) -> ChangePage:
+        """What happened after a position of the change cursor, the oldest of each subject first.
+
+        Args:
+            after: `next` of the page that was read last; None for the beginning.
+            limit: The most events of the page.
+
+        Raises:
+            CursorLost: The events that were read last are not there (any more).
+        """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
-    from modelyard.registry.records import Event, Promotion
+    from modelyard.registry.records import Promotion
     from modelyard.registry.registry import Registry
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class LiveModels(Generic[T]):
         self._slots: Mapping[str, Slot[T]] = {}
         self._prepared: dict[str, tuple[int, T | None]] = {}
         self._answered = False
-        self._last: Event | None = None
+        self._cursor: str | None = None
 
     def get(self, model: str) -> T:
         """What answers for a model.
@@ -127,7 +127,7 @@ class LiveModels(Generic[T]):
             self._prepare(model, now)
 
     def _read_facts(self) -> None:
-        changes = read_changes(self._registry, self._last)
+        changes = read_changes(self._registry, self._cursor)
         changed: Collection[str] = changes.models
         if changes.anew:
             changed = {record.name for record in every(lambda page: self._registry.models(page=page))}
@@ -136,7 +136,7 @@ class LiveModels(Generic[T]):
         if changes.anew:
             self._begin_anew(read)
         self._facts = {**self._facts, **read}
-        self._last = changes.last
+        self._cursor = changes.cursor
         self._answered = True
 
     def _begin_anew(self, models: Collection[str]) -> None:

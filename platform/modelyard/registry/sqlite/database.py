@@ -204,9 +204,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for statements in MIGRATIONS[_known_version(connection, path) :]:
-            for statement in statements:
-                connection.execute(statement)
+        for steps in MIGRATIONS[_known_version(connection, path) :]:
+            for step in steps:
+                connection.execute(step) if isinstance(step, str) else step(connection)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         connection.execute("COMMIT")

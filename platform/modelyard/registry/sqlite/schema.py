@@ -1,14 +1,44 @@
 """The tables, as the migrations that made them. A change is one more entry at the end; entries never change.
 
+A step is a statement, or a function where SQL alone can't do it.
+
 The hot row of a model (its counter and pointers) lies apart from its definition, so that a claim rewrites a hundred
 bytes and not the definition. Instants in columns are microseconds since 1970, so that they sort.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from modelyard.registry.chains import BEGINNING, make_link
+from modelyard.registry.layouts import decode
+from modelyard.registry.records import Event
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    Step = str | Callable[[sqlite3.Connection], object]
+
 APPLICATION_ID = 0x4D594152  # "MYAR" in the file's header: what `file` and we know our databases by
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+
+def _chain_events(connection: sqlite3.Connection) -> None:
+    """Give the events that are there their hashes, in the order in which they were written."""
+    position, previous = 0, BEGINNING
+    rows = connection.execute("SELECT layout, body FROM event ORDER BY sequence").fetchall()
+    for layout, body in rows:
+        position += 1
+        link = make_link(previous, position, decode(Event, layout, body))
+        connection.execute(
+            "INSERT INTO link (position, subject, layout, body, hash) VALUES (?, ?, ?, ?, ?)",
+            (link.position, link.subject, link.layout, link.body, link.hash),
+        )
+        previous = link.hash
+    connection.execute("INSERT INTO chain (position, hash) VALUES (?, ?)", (position, previous))
+
+
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     (
         """CREATE TABLE model (
             name TEXT PRIMARY KEY, revision INTEGER NOT NULL, layout INTEGER NOT NULL, body TEXT NOT NULL
@@ -59,5 +89,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     ("CREATE TABLE run_progress (run TEXT PRIMARY KEY, layout INTEGER NOT NULL, body TEXT NOT NULL)",),
+    (
+        """CREATE TABLE link (
+            position INTEGER PRIMARY KEY, subject TEXT NOT NULL, layout INTEGER NOT NULL, body TEXT NOT NULL,
+            hash TEXT NOT NULL
+        )""",
+        "CREATE INDEX link_by_subject ON link (subject, position)",
+        "CREATE TABLE chain (position INTEGER NOT NULL, hash TEXT NOT NULL)",
+        _chain_events,
+        "DROP TABLE event",
+    ),
 )
-"""For each schema version, the statements that lead to it from the one before."""
+"""For each schema version, the steps that lead to it from the one before."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from modelyard.registry.layouts import decode, encode
+from modelyard.registry.chains import links_after
+from modelyard.registry.layouts import decode
 from modelyard.registry.pages import make_page
-from modelyard.registry.records import Event, Record
+from modelyard.registry.records import Record
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from modelyard.registry.metadata import Happening
     from modelyard.registry.records import Page
@@ -58,20 +59,18 @@ def micros(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def write_events(connection: sqlite3.Connection, happenings: Iterable[Happening]) -> None:
-    """Append events; writers take turns, so positions go up in the order in which transactions end."""
-    for happening in happenings:
-        event = Event(
-            sequence=0,  # the row's key says it
-            subject=happening.subject,
-            type=happening.type,
-            at=happening.at,
-            by=happening.by,
-            details=happening.details,
-        )
+def write_events(connection: sqlite3.Connection, happenings: Collection[Happening]) -> None:
+    """Append events to the chain; writers take turns, so positions go up in the order in which transactions end."""
+    if not happenings:
+        return
+    position, previous = connection.execute("SELECT position, hash FROM chain").fetchone()
+    for link in links_after(position, previous, happenings):
+        position, previous = link.position, link.hash
         connection.execute(
-            "INSERT INTO event (subject, layout, body) VALUES (?, ?, ?)", (event.subject, *encode(event))
+            "INSERT INTO link (position, subject, layout, body, hash) VALUES (?, ?, ?, ?, ?)",
+            (link.position, link.subject, link.layout, link.body, link.hash),
         )
+    connection.execute("UPDATE chain SET position = ?, hash = ?", (position, previous))
 
 
 def write_dependencies(connection: sqlite3.Connection, dependent: str, subjects: Collection[str]) -> None:
