@@ -12,7 +12,7 @@ from modelyard.asgi.measured import Measured
 from registry_api.errors import add_error_handlers
 from registry_api.limits import BodyLimits
 from registry_api.metrics import Metrics
-from registry_api.routes import artifacts, feature_sets, health, history, models, promotions, runs, versions
+from registry_api.routes import artifacts, bundles, feature_sets, health, history, models, promotions, runs, versions
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -39,7 +39,7 @@ def create_app(registry: LocalRegistry) -> FastAPI:
     )
     app.state.registry = registry
     app.state.metrics = Metrics()
-    for module in (models, versions, artifacts, promotions, feature_sets, runs, history, health):
+    for module in (models, versions, artifacts, promotions, feature_sets, bundles, runs, history, health):
         app.include_router(module.router)
     add_error_handlers(app)
     # The last one added stands outermost: what is refused counts too.

@@ -27,7 +27,8 @@ _CONNECTIONS = 64  # as many as the threads of a busy service
 _LONGEST_PAUSE = 1.0
 
 _PASSING = frozenset({
-    "InternalError", "InternalFailure", "InternalServerError", "LimitExceededException", "OperationAborted",
+    "ConditionalRequestConflict", "InternalError", "InternalFailure", "InternalServerError", "LimitExceededException",
+    "OperationAborted",
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestTimeout", "RequestTimeoutException",
     "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequestsException",
     "TransactionConflictException", "TransactionInProgressException",
@@ -35,7 +36,7 @@ _PASSING = frozenset({
 """Codes of failures that may be gone at the next try."""
 
 _REFUSED = frozenset({
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
+    "403", "AccessDenied", "AccessDeniedException", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId",
     "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
 _ABSENT = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
@@ -62,6 +63,10 @@ def make_client(service: str) -> Any:
         read_timeout=_READ,
         max_pool_connections=_CONNECTIONS,
         retries={"total_max_attempts": 1},
+        signature_version="s3v4" if service == "s3" else None,  # what it signs into a URL, S3 insists on
+        # Writes name the digests that matter; what boto3 adds by itself, servers of the protocol may not know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
     session: Any = boto3.session.Session()  # its types name every service there is
     try:

@@ -75,11 +75,6 @@ class Settings:
     """`MODELYARD_RUN_KEY_FILE`: the file with the key that run tokens are made with; none are unless said."""
 
     @property
-    def bundles(self) -> Path:
-        """The folder of the project's own modules, as runs were queued with them."""
-        return self.home / "bundles"
-
-    @property
     def cache(self) -> Path:
         """The folder of the versions that were fetched from the registry."""
         return self.home / "cache"

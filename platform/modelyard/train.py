@@ -124,7 +124,7 @@ def run_spec(
 
     settings = workspace.settings
     pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
-    keep_bundles(settings.root, definition.bundles, settings.bundles)
+    keep_bundles(workspace.registry, settings.root, definition.bundles)
     return make_spec(definition, [pins[name] for name in definition.feature_sets], day=day, sample=sample)
 
 

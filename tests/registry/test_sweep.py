@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import NotFound
 from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.metadata import Stale
@@ -231,3 +232,22 @@ def test_a_sweep_that_died_is_finished_by_the_next(local: LocalRegistry, home: P
     assert [removal.kind for removal in sweep(home, NOON + timedelta(days=2))] == ["file"]
     assert state(home) == {}
     assert open_local(home).version("ke", 1).state is VersionState.DELETED
+
+
+def test_bundles_stay_while_a_model_or_a_run_names_them(
+    local: LocalRegistry, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelyard.registry.documents.LARGEST_INLINE", 10)  # definitions lie in documents
+    bundles = [{"own.py": f"NUMBER = {number}\n".encode()} for number in range(3)]
+    digests = [bundle_digest(files) for files in bundles]
+    for digest, files in zip(digests, bundles, strict=True):
+        local.keep_bundle(digest, pack(files))
+    local.apply_model({**definition(), "bundles": {"./own": digests[0]}}, project="lender", expected_revision=0)
+    local.queue_run(run_of(spec={"definition": {"bundles": {"./own": digests[1]}}}))
+    later = clock.pass_(days=2)
+    age(home, later - timedelta(days=2))
+    assert [removal.name for removal in sweep(home, later)] == [f"bundles/{digests[2]}.zip"]
+    assert local.read_bundle(digests[0]) == pack(bundles[0])
+    assert local.read_bundle(digests[1]) == pack(bundles[1])
+    with pytest.raises(NotFound):
+        local.read_bundle(digests[2])

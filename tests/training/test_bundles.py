@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.config.bundles import MAX_BYTES, bundle_digest
+from modelyard.config.bundles import MAX_BYTES, bundle_digest, pack, unpack
 from modelyard.errors import IntegrityError, InvalidData
 from modelyard.registry.records import FeatureSetPin
 from modelyard.training import identity
-from modelyard.training.bundles import bundled_classes, import_bundle, keep_bundles, pack, unpack
+from modelyard.training.bundles import bundled_classes, import_bundle, keep_bundles
 from modelyard.training.requests import make_spec
+from tests.registries import open_registry
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -92,12 +93,14 @@ def project(root: Path) -> str:
 
 def test_a_run_keeps_its_modules_as_they_were(tmp_path: Path) -> None:
     pinned = project(tmp_path)
-    kept = keep_bundles(tmp_path, {"./own": pinned}, tmp_path / "bundles")
-    assert unpack(kept["./own"].read_bytes(), pinned) == FILES
+    registry = open_registry(tmp_path / "home")
+    keep_bundles(registry, tmp_path, {"./own": pinned})
+    assert unpack(registry.read_bundle(pinned), pinned) == FILES
     (tmp_path / "own" / "__init__.py").write_text("changed = True\n")
-    assert keep_bundles(tmp_path, {"./own": pinned}, tmp_path / "bundles") == kept
+    keep_bundles(registry, tmp_path, {"./own": pinned})
+    assert unpack(registry.read_bundle(pinned), pinned) == FILES
     with pytest.raises(InvalidData, match=r"`./own` has changed since the model was applied"):
-        keep_bundles(tmp_path, {"./own": pinned}, tmp_path / "elsewhere")
+        keep_bundles(open_registry(tmp_path / "elsewhere"), tmp_path, {"./own": pinned})
 
 
 def test_identities_say_what_a_run_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:

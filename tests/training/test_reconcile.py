@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.canonical import digest
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import Unavailable
 from modelyard.registry.records import RunState
@@ -228,14 +227,6 @@ def test_a_promotion_that_is_refused_is_told(place: Yard) -> None:
     place.registry.promote("loans", 1, live_from=yard.TODAY + timedelta(days=5000))
     loop.step()
     assert "version 1 is not promoted" in place.registry.run(run.id).reason
-
-
-def test_a_missing_bundle_fails_the_run_in_words(place: Yard) -> None:
-    run = place.queue(bundles={"./estimators": digest("gone")})
-    place.play()
-    ended = place.registry.run(run.id)
-    assert (ended.state, ended.permanent) == (RunState.FAILED, True)
-    assert "the module `./estimators` that the run was queued with is not on this machine" in ended.reason
 
 
 def test_a_training_set_that_went_is_built_again(place: Yard) -> None:

@@ -108,7 +108,7 @@ def test_a_training_set_is_read_with_its_roles(tmp_path: Path) -> None:
     table = yard.table(rows, __time=pa.array(when), __weight=list(range(rows)), __group=["g"] * 5 + ["h"] * 5)
     table = table.rename_columns([f"__{name[2:]}" if name.startswith("__") else name for name in table.column_names])
     made = yard.task(tmp_path, yard.definition(), table, roles=yard.roles(time="__time", weight="__weight"))
-    read = read_rows(made)
+    read = read_rows(made, tmp_path / "fetched")
     assert read.features == yard.KINDS
     assert read.entity == ("loan_id",)
     assert read.weight is not None
@@ -122,11 +122,11 @@ def test_a_training_set_is_read_with_its_roles(tmp_path: Path) -> None:
 
 def test_an_empty_training_set_and_bad_weights_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="no rows"):
-        read_rows(yard.task(tmp_path, yard.definition(), yard.table(5).slice(0, 0)))
+        read_rows(yard.task(tmp_path, yard.definition(), yard.table(5).slice(0, 0)), tmp_path)
     for bad in ([-1.0, 1, 1, 1, 1], [float("nan"), 1, 1, 1, 1], [0.0] * 5, [None, 1.0, 1, 1, 1]):
         table = yard.table(5).append_column("w", pa.array(bad, pa.float64()))
         with pytest.raises(InvalidData, match="weights must be"):
-            read_rows(yard.task(tmp_path, yard.definition(), table, roles=yard.roles(weight="w")))
+            read_rows(yard.task(tmp_path, yard.definition(), table, roles=yard.roles(weight="w")), tmp_path)
 
 
 def rows_of(label: Any, *, times: Any = None, classes: tuple[str, ...] = ("0", "1"), **columns: Any) -> Rows:

@@ -15,13 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelyard.config.bundles import bundle_digest
+from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable, UsageError
 from modelyard.jobs.train import train
 from modelyard.registry.records import Outcome, VersionClaim, VersionState
 from modelyard.registry.transfer import register_version
 from modelyard.training import run_task as running
-from modelyard.training.bundles import pack
 from modelyard.training.frames import to_frame
 from modelyard.training.job import run_job
 from modelyard.training.run_task import run_task
@@ -263,21 +262,20 @@ class Halving(TransformerMixin, BaseEstimator):
 }
 
 
-def bundled(folder: Path, code: dict[str, bytes]) -> tuple[dict[str, str], dict[str, str]]:
-    """The digests and the files of a bundle."""
+def bundled(registry: LocalRegistry, code: dict[str, bytes]) -> dict[str, str]:
+    """The digests of a bundle that the registry keeps from now on."""
     digest = bundle_digest(code)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{digest}.zip").write_bytes(pack(code))
-    return {"./estimators": digest}, {"./estimators": str(folder / f"{digest}.zip")}
+    registry.keep_bundle(digest, pack(code))
+    return {"./estimators": digest}
 
 
 def test_the_projects_own_classes_travel_with_the_version(registry: LocalRegistry, tmp_path: Path) -> None:
     numbers = yard.roles(features={"amount": "number", "repeat": "boolean"})
     impute = {"columns": {"numeric": [{"use": "sklearn.impute.SimpleImputer"}, {"use": "estimators.Halving"}]}}
     for number, half in enumerate((b"0.5", b"0.25"), start=1):
-        pins, files = bundled(tmp_path / "bundles", {**CODE, "shared.py": b"HALF = " + half})
+        pins = bundled(registry, {**CODE, "shared.py": b"HALF = " + half})
         made = yard.definition("loans", impute, yard.LOGISTIC, bundles=pins)
-        assert run(registry, tmp_path / str(number), made, roles=numbers, bundles=files).version == number
+        assert run(registry, tmp_path / str(number), made, roles=numbers).version == number
     with pytest.raises(UsageError, match=r"needs project code \(`./estimators`\)"):
         load_version(registry, "loans", 1, tmp_path / "cache")
     script = (
@@ -293,6 +291,12 @@ def test_the_projects_own_classes_travel_with_the_version(registry: LocalRegistr
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2], timeout=60,
     )  # fmt: skip
     assert ran.stdout.split() == ["0.5", "0.25"]
+
+
+def test_a_missing_bundle_is_told_in_words(registry: LocalRegistry, tmp_path: Path) -> None:
+    made = yard.definition(bundles={"./estimators": "0" * 64})
+    with pytest.raises(NotFound, match="no bundle 000000000000"):
+        run(registry, tmp_path / "run", made)
 
 
 def test_a_task_file_is_run_and_leaves_its_outcome(registry: LocalRegistry, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker
     job = maker.training("loans-1", asked.run_id(1), asked, built)
     task = TrainTask.model_validate_json(job.task)
     assert task.spec == asked
-    assert sum(pq.read_metadata(file).num_rows for file in task.files) == 50
+    assert sum(pq.read_metadata(file.place).num_rows for file in task.files) == 50
     assert job.resources == asked.definition.document.resources
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from modelyard.canonical import canonical_json, digest
+from modelyard.canonical import canonical_json, digest, file_digest
 from modelyard.config.definitions import ModelDefinition
 from modelyard.settings import Settings, read_settings
 from modelyard.training.spec import RunSpec, TrainTask
@@ -93,11 +93,12 @@ def task(folder: Path, made: ModelDefinition, rows: pa.Table | None = None, **mo
     """A run's task, with its training set written to a folder."""
     asked = spec(made)
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table() if rows is None else rows, folder / "rows.parquet")
+    file = folder / "rows.parquet"
+    pq.write_table(table() if rows is None else rows, file)
     usual: Mapping[str, Any] = {
         "run": asked.run_id(1),
         "spec": asked,
-        "files": (str(folder / "rows.parquet"),),
+        "files": ({"place": str(file), "size": file.stat().st_size, "sha256": file_digest(file)},),
         "training_set_content": digest("rows"),
         "roles": roles(),
         "registry": (folder / "home").as_uri(),

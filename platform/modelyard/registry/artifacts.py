@@ -1,8 +1,9 @@
 """The artifact store, as the registry's rules see it: bytes at keys that the server alone builds.
 
 A version's files lie at `LOCATION/PATH`; its location is `models/TEAM/MODEL/NUMBER-SECRET`, where the secret cannot be
-guessed. Logs of runs lie below `runs/`, documents too large for the metadata store below `documents/`. Nothing refers
-to a key before its bytes are whole, so that what a dying process leaves behind is never read, and a sweep removes it.
+guessed. Logs of runs lie below `runs/`, documents too large for the metadata store below `documents/`, the projects'
+own modules below `bundles/`. Nothing refers to a key before its bytes are whole, so that what a dying process leaves
+behind is never read, and a sweep removes it.
 
 One more back-end is one more module beside `filesystem.py`, a line in `wiring`, and the contract tests run on it.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 VERSIONS = "models"
 RUNS = "runs"
 DOCUMENTS = "documents"
+BUNDLES = "bundles"
 
 
 @dataclass(frozen=True)

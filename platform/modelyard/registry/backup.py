@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import file_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
 from modelyard.files import io_errors, sync_folder
-from modelyard.registry.artifacts import DOCUMENTS, RUNS
+from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS
 from modelyard.registry.home import ARTIFACTS, DATABASE, RegistryHome
 from modelyard.registry.integrity import check_whole, kept_versions
 from modelyard.registry.zips import UNSOUND
@@ -45,7 +45,7 @@ class Backup:
     format: int
     made_at: str
     files: int
-    """Artifacts, logs and documents."""
+    """Artifacts, logs, documents and bundles."""
     size: int
     """Their bytes."""
     database: str
@@ -109,11 +109,11 @@ def _fill(folder: Path, home: Path) -> Backup:
 
 
 def _keys(metadata: MetadataStore, home: Path) -> Iterator[str]:
-    """The keys of a backup: what versions hold, and every log and document, of which some may be unneeded."""
+    """The keys of a backup: what versions hold, and every log, document and bundle, of which some may be unneeded."""
     for version in kept_versions(metadata):
         yield from (f"{version.location}/{artifact.path}" for artifact in version.artifacts)
     store = RegistryHome(home).artifacts()
-    for prefix in (RUNS, DOCUMENTS):
+    for prefix in (RUNS, DOCUMENTS, BUNDLES):
         yield from (file.key for file in store.stored(prefix) if "/." not in file.key)
 
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from modelyard.errors import InvalidData, Unavailable, UsageError
 from modelyard.files import CHUNK
-from modelyard.registry.checks import check_instant, check_name, check_run_id, check_subject
+from modelyard.registry.checks import check_digest, check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
 from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
@@ -232,6 +232,14 @@ class HttpRegistry:
         with self._transport.reading(f"{_run(run_id)}/log", {}) as chunks:
             yield from chunks
 
+    # Bundles ---------------------------------------------------------------------------------------------------
+
+    def keep_bundle(self, digest: str, content: bytes) -> None:
+        self._transport.put(_bundle(digest), lambda: iter([content]), {"Content-Type": "application/zip"})
+
+    def read_bundle(self, digest: str) -> bytes:
+        return self._transport.call("GET", _bundle(digest))
+
     # History ---------------------------------------------------------------------------------------------------
 
     def history(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[Event]:
@@ -270,6 +278,10 @@ def _feature_set(name: str) -> str:
 
 def _run(run_id: str) -> str:
     return f"/v1/runs/{check_run_id(run_id)}"
+
+
+def _bundle(digest: str) -> str:
+    return f"/v1/bundles/{check_digest(digest, 'a bundle')}"
 
 
 def _own(key: str | None) -> str:

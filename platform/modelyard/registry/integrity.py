@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import IntegrityError, NotFound
 from modelyard.registry.artifacts import DOCUMENTS
-from modelyard.registry.documents import pointer
+from modelyard.registry.documents import Documents, pointer
 from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
 
@@ -45,6 +45,18 @@ def kept_documents(metadata: MetadataStore) -> set[str]:
 def _definitions(metadata: MetadataStore, feature_set: str) -> list[dict[str, object]]:
     versions = every(lambda page: metadata.feature_set_versions(feature_set, page=page, limit=PAGE))
     return [version.definition for version in versions]
+
+
+def kept_bundles(metadata: MetadataStore, artifacts: ArtifactStore) -> set[str]:
+    """The digests of the projects' modules that models were applied with, and that runs were queued with.
+
+    Versions hold those that they need among their own files.
+    """
+    fetch = Documents(artifacts).fetch
+    definitions = [fetch(model.definition) for model in every(lambda page: metadata.models(page=page, limit=PAGE))]
+    for run in every(lambda page: metadata.runs(page=page, limit=PAGE)):
+        definitions.append(fetch(run.spec).get("definition", {}))
+    return {digest for definition in definitions for digest in definition.get("bundles", {}).values()}
 
 
 def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Self
 
+from modelyard.registry.rules.bundles import BundleRules
 from modelyard.registry.rules.feature_sets import FeatureSetRules
 from modelyard.registry.rules.history import HistoryRules
 from modelyard.registry.rules.models import ModelRules
@@ -12,7 +13,7 @@ from modelyard.registry.rules.promotions import PromotionRules
 from modelyard.registry.rules.versions import VersionRules
 
 
-class LocalRegistry(ModelRules, VersionRules, PromotionRules, FeatureSetRules, HistoryRules):
+class LocalRegistry(ModelRules, VersionRules, PromotionRules, FeatureSetRules, BundleRules, HistoryRules):
     """The `Registry` of this process; any number of processes may share the stores below it.
 
     Args:

@@ -191,6 +191,18 @@ class Registry(Protocol):
     def run_progress(self, run_id: str) -> RunProgress | None:
         """How far a run's job has come, as it said last."""
 
+    # Bundles ---------------------------------------------------------------------------------------------------
+
+    def keep_bundle(self, digest: str, content: bytes) -> None:
+        """Keep the zip of a project's module, which runs are queued with, under its digest. Again changes nothing.
+
+        Raises:
+            InvalidData: It is not the bundle with that digest.
+        """
+
+    def read_bundle(self, digest: str) -> bytes:
+        """The zip of a project's module."""
+
     # History ---------------------------------------------------------------------------------------------------
 
     def history(self, subject: str, *, page: str | None = None, limit: int = 100) -> Page[Event]:

@@ -15,8 +15,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from modelyard.registry.artifacts import DOCUMENTS, RUNS, VERSIONS
-from modelyard.registry.integrity import PAGE, kept_documents
+from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, VERSIONS
+from modelyard.registry.integrity import PAGE, kept_bundles, kept_documents
 from modelyard.registry.live import live_at, previous_version
 from modelyard.registry.metadata import Happening, Stale
 from modelyard.registry.pages import every
@@ -145,14 +145,27 @@ class Sweep:
     def _files(self) -> Iterator[Removal]:
         """Files that nothing refers to: left by a process that died, or by a sweep that did."""
         before = self._now - self._retention.claims
-        for prefix, needed in ((VERSIONS, self._is_of_version), (RUNS, self._is_of_run), (DOCUMENTS, None)):
+        for prefix, found in (
+            (VERSIONS, lambda: self._is_of_version),
+            (RUNS, lambda: self._is_of_run),
+            (DOCUMENTS, self._documents),
+            (BUNDLES, self._bundles),
+        ):
             old = [file for file in self._artifacts.stored(prefix) if file.modified < before]
-            documents = kept_documents(self._metadata) if needed is None and old else set()
+            needed = found() if old else None  # records are read after files: what was kept since then is young
             for file in old:
-                if not (needed(file) if needed else file.key.removeprefix(f"{DOCUMENTS}/") in documents):
+                if needed is not None and not needed(file):
                     if not self._dry_run:
                         self._artifacts.remove(file.key)
                     yield Removal("file", file.key, file.size)
+
+    def _documents(self) -> Callable[[StoredFile], bool]:
+        keys = {f"{DOCUMENTS}/{digest}" for digest in kept_documents(self._metadata)}
+        return lambda file: file.key in keys
+
+    def _bundles(self) -> Callable[[StoredFile], bool]:
+        keys = {f"{BUNDLES}/{digest}.zip" for digest in kept_bundles(self._metadata, self._artifacts)}
+        return lambda file: file.key in keys
 
     def _is_of_version(self, file: StoredFile) -> bool:
         match = _VERSION_FILE.fullmatch(file.key)

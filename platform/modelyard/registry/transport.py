@@ -90,7 +90,7 @@ class Transport:
                 )
             return _checked(answer).content
 
-        return _retried(send, self._deadline)
+        return retried(send, self._deadline)
 
     def put(self, path: str, chunks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> None:
         """Send bytes.
@@ -106,7 +106,7 @@ class Transport:
                 answer = self._client.put(path, content=chunks(), headers=dict(headers), timeout=_PATIENT)
             _checked(answer)
 
-        _retried(send, self._deadline)
+        retried(send, self._deadline)
 
     @contextmanager
     def reading(self, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
@@ -120,7 +120,7 @@ class Transport:
                     answer.read()
             return _checked(answer)
 
-        answer = _retried(send, self._deadline)
+        answer = retried(send, self._deadline)
         try:
             yield answer.iter_bytes()
         except httpx.TransportError as error:
@@ -150,7 +150,12 @@ def put_file(url: str, source: Path, headers: Mapping[str, str]) -> None:
         transport.close()
 
 
-def _retried(send: Callable[[], T], deadline: float) -> T:
+def retried(send: Callable[[], T], deadline: float) -> T:
+    """The outcome of a call that is made again while it fails in passing, until the deadline.
+
+    Raises:
+        Passing: It failed in passing until then.
+    """
     return Retrying(retry=retry_if_exception_type(Passing), wait=_pause, stop=stop_after_delay(deadline), reraise=True)(
         send
     )

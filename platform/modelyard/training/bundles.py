@@ -1,4 +1,4 @@
-"""The project's own modules, as they travel with a model: a zip named by its content, imported under that name.
+"""The project's own modules, as they travel with a model: kept by the registry under their digest, imported under it.
 
 A bundle is imported as a package of its own, named by its digest, so that two versions of a model, with two states of
 the same module, predict in one process. Within a bundle, files import each other relatively.
@@ -7,102 +7,48 @@ the same module, predict in one process. Within a bundle, files import each othe
 from __future__ import annotations
 
 import importlib
-import io
-import re
-import stat
-import struct
 import sys
-import zipfile
-import zlib
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
 from typing import TYPE_CHECKING
 
-from modelyard.config.bundles import MAX_BYTES, MAX_FILES, bundle_digest, read_bundle
-from modelyard.errors import IntegrityError, InvalidData
-from modelyard.files import writing_whole
+from modelyard.config.bundles import bundle_digest, pack, read_bundle, unpack
+from modelyard.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-9_.-]*\.py")
-_UNREADABLE = (
-    ValueError, OSError, EOFError, NotImplementedError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What zipfile raises on files that nobody would write."""
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold: the same files make the same bytes
+    from modelyard.registry.registry import Registry
 
 
-def pack(files: Mapping[str, bytes]) -> bytes:
-    """A bundle's files as a zip; equal files make equal bytes."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            archive.writestr(zipfile.ZipInfo(path, _EPOCH), files[path], zipfile.ZIP_DEFLATED)
-    return sink.getvalue()
-
-
-def unpack(content: bytes, digest: str) -> dict[str, bytes]:
-    """The files of a bundle's zip, checked before they are unpacked.
-
-    Args:
-        content: The zip.
-        digest: The bundle's digest.
-
-    Raises:
-        IntegrityError: It is no bundle, or another one.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            for member in members:
-                if not _PATH.fullmatch(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
-                    reason = f"a bundle holds `{member.filename}`, which is not a plain Python file within it"
-                    raise IntegrityError(reason)
-            if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_BYTES:
-                reason = f"a bundle holds more than {MAX_FILES} files or {MAX_BYTES >> 20} MiB"
-                raise IntegrityError(reason)
-            files = {member.filename: archive.read(member) for member in members}
-    except _UNREADABLE as error:
-        reason = f"a bundle is no readable zip: {error}"
-        raise IntegrityError(reason) from error
-    if bundle_digest(files) != digest:
-        reason = f"a bundle is not the one that was pinned: {digest[:12]}"
-        raise IntegrityError(reason)
-    return files
-
-
-def keep_bundles(root: Path, bundles: Mapping[str, str], folder: Path) -> dict[str, Path]:
+def keep_bundles(registry: Registry, root: Path, bundles: Mapping[str, str]) -> None:
     """Put the bundles of a definition where runs find them, so that an edit afterwards does not reach a queued run.
 
-    A file is written under its digest and never changed; if the process dies, a temporary file is left, which no
-    one reads.
+    A bundle that is there already is kept again: a sweep spares what is young, and this run is not queued yet. If the
+    process dies, a bundle is left that nothing names, for the sweep.
 
     Args:
+        registry: Where bundles are kept.
         root: The project's folder.
         bundles: The digests by module, as the definition has them.
-        folder: Where bundles are kept.
-
-    Returns:
-        Their files by module.
 
     Raises:
         InvalidData: A module is not what was applied, and no run has kept what was.
     """
-    found = {}
     for module, digest in bundles.items():
-        target = folder / f"{digest}.zip"
-        if not target.exists():
-            files = read_bundle(root, module)
-            if bundle_digest(files) != digest:
-                reason = f"the module `{module}` has changed since the model was applied"
-                raise InvalidData(reason, "run `modelyard apply`")
-            with writing_whole(target) as file:
-                file.write(pack(files))
-        found[module] = target
-    return found
+        files = read_bundle(root, module)
+        registry.keep_bundle(digest, pack(files) if bundle_digest(files) == digest else _kept(registry, module, digest))
+
+
+def _kept(registry: Registry, module: str, digest: str) -> bytes:
+    """A bundle as an earlier run kept it."""
+    try:
+        return registry.read_bundle(digest)
+    except NotFound as error:
+        reason = f"the module `{module}` has changed since the model was applied"
+        raise InvalidData(reason, "run `modelyard apply`") from error
 
 
 def import_bundle(content: bytes, digest: str) -> str:

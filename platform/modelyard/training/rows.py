@@ -13,10 +13,12 @@ import numpy as np
 from modelyard.config.kinds.base import as_keys
 from modelyard.config.problems import repeated
 from modelyard.errors import InvalidData
+from modelyard.training.fetching import local_file
 from modelyard.training.frames import to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
     import pandas as pd
@@ -74,17 +76,23 @@ class Rows:
         return np.unique(codes, return_inverse=True)[1]
 
 
-def read_rows(task: TrainTask) -> Rows:
+def read_rows(task: TrainTask, folder: Path) -> Rows:
     """The training set of a run.
+
+    Args:
+        task: The run's task.
+        folder: Where files go that are not on this machine; the run's own, and made for it.
 
     Raises:
         InvalidData: It is empty, or its label or a feature is not what the definition says.
+        IntegrityError: A file is not what was published.
+        Unavailable: A file's store does not answer, or its URL does not open it any more.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     document = task.spec.definition.document
-    table = pa.concat_tables([pq.read_table(file) for file in task.files])
+    table = pa.concat_tables([pq.read_table(local_file(file, folder)) for file in task.files])
     if not table.num_rows:
         reason = "the training set has no rows"
         raise InvalidData(reason, "look at `from`, `where` and `delay` of the labels, and at the day of the run")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelyard.config.bundles import bundle_name
@@ -18,6 +17,7 @@ from modelyard.training.job import tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from modelyard.registry.records import Estimate, ModelVersion
     from modelyard.registry.registry import Registry
@@ -46,11 +46,9 @@ def run_task(task: TrainTask, registry: Registry, folder: Path) -> Outcome:
     from modelyard.training.trainer import check_gates, train
 
     definition = task.spec.definition
-    packages = {
-        module: import_bundle(Path(task.bundles[module]).read_bytes(), pinned)
-        for module, pinned in definition.bundles.items()
-    }
-    rows = read_rows(task)
+    bundles = {module: registry.read_bundle(pinned) for module, pinned in definition.bundles.items()}
+    packages = {module: import_bundle(content, definition.bundles[module]) for module, content in bundles.items()}
+    rows = read_rows(task, folder / "training_set")
     tell(f"read {len(rows.label):,} rows", 0.1)
     judged = train(definition, rows, {bundle_name(module): package for module, package in packages.items()}, tell)
     missed = check_gates(definition, rows, judged, lambda: _live(task, registry, folder / "cache"))
@@ -60,7 +58,7 @@ def run_task(task: TrainTask, registry: Registry, folder: Path) -> Outcome:
     if not task.register_version:
         return Outcome(ok=True, metrics=judged.metrics)
     tell("storing", 0.85)
-    version = _register(task, registry, _files(task, rows, judged, packages), judged.metrics, folder / "version")
+    version = _register(task, registry, _files(rows, judged, packages, bundles), judged.metrics, folder / "version")
     tell(f"registered version {version.number}", 1.0)
     return Outcome(ok=True, version=version.number, metrics=judged.metrics)
 
@@ -82,11 +80,10 @@ def _live(task: TrainTask, registry: Registry, cache: Path) -> StoredModel | Non
     return None if live is None else load_version(registry, name, live.number, cache, allow_bundles=True)
 
 
-def _files(task: TrainTask, rows: Rows, judged: Judged, packages: Mapping[str, str]) -> dict[str, bytes]:
+def _files(rows: Rows, judged: Judged, packages: Mapping[str, str], bundles: Mapping[str, bytes]) -> dict[str, bytes]:
     from modelyard.training.storage.stored import store
     from modelyard.training.trainer import predictions_table
 
-    bundles = {module: Path(file).read_bytes() for module, file in task.bundles.items() if module in packages}
     golden_from = rows.table.take(judged.held_out.positions)
     files = store(judged.model, golden_from, packages, bundles)
     files["held_out.parquet"] = _parquet(predictions_table(rows, judged.held_out))

@@ -53,23 +53,34 @@ class JobTask(BaseModel):
         return {**self.model_dump(mode="json", exclude={"spec"}), "spec": self.spec.content()}
 
 
+class TaskFile(BaseModel):
+    """One Parquet file of a training set, as the job that trains finds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    place: str
+    """A path of this machine, or a presigned URL."""
+    size: int
+    """Bytes."""
+    sha256: str
+    """64 hexadecimal characters; what comes from a URL is compared with it."""
+
+
 class TrainTask(JobTask):
     """What the job that trains is handed: where to read and to write."""
 
     run: str
     """The run's id."""
-    files: tuple[str, ...]
-    """The training set's files: local paths, or presigned URLs."""
+    files: tuple[TaskFile, ...]
+    """The training set's files."""
     training_set_content: str
     """The digest of what the training set holds; `spec.training_set` is that of what it was asked to hold."""
     roles: dict[str, Any]
     """What each column of the training set is."""
     registry: str
-    """The registry's address."""
+    """The registry's address; the bundles of the project's own modules are there as well."""
     actor: str = "training"
     """Who is named in the history of a registry on this machine."""
-    bundles: dict[str, str] = {}
-    """Where the zips of the project's own modules are, by module."""
     register_version: bool = True
     """Whether a version is registered when the gates are met."""
 

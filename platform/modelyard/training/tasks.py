@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
-from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobSpec
-from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TrainTask
+from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.registry.records import Run
@@ -51,6 +50,19 @@ def training_set(datasets: DatasetStore, spec: RunSpec) -> Manifest | None:
     return datasets.manifest(training_set_dataset(spec.training_set), ALL)
 
 
+def task_files(built: Manifest, places: Sequence[str]) -> tuple[TaskFile, ...]:
+    """The files of a training set, for a task.
+
+    Args:
+        built: The training set.
+        places: Where each of its files is, in their order: paths, or presigned URLs.
+    """
+    return tuple(
+        TaskFile(place=place, size=file.size, sha256=file.sha256)
+        for file, place in zip(built.files, places, strict=True)
+    )
+
+
 def cores(run: Run) -> float:
     """The cores that a run asks for, read off its record: there may be thousands of them."""
     resources = run.spec["definition"]["document"].get("resources", {})
@@ -85,29 +97,18 @@ class JobMaker:
             spec: What it is asked to do.
             built: Its training set.
             register_version: Whether a version is registered.
-
-        Raises:
-            InvalidData: A module of the project that it needs is not on this machine.
         """
         task = TrainTask(
             run=run,
             spec=spec,
-            files=tuple(self.datasets.files(built)),
+            files=task_files(built, self.datasets.files(built)),
             training_set_content=built.digest,
             roles=built.details["roles"],
             registry=self.settings.registry,
             actor=self.settings.actor,
-            bundles={module: str(self._bundle(module, pin)) for module, pin in spec.definition.bundles.items()},
             register_version=register_version,
         )
         return _job(name, "modelyard.jobs.train", task)
-
-    def _bundle(self, module: str, digest: str) -> Path:
-        file = self.settings.bundles / f"{digest}.zip"
-        if not file.exists():
-            reason = f"the module `{module}` that the run was queued with is not on this machine"
-            raise InvalidData(reason, "run `modelyard train` where the project is")
-        return file
 
 
 def _job(name: str, module: str, task: JobTask) -> JobSpec:
