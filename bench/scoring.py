@@ -157,11 +157,11 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     import numpy as np
     import pyarrow.parquet as pq
 
-    from modelyard.canonical import canonical_json, digest
+    from modelyard.canonical import canonical_json, digest, file_digest
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import FeatureSetPin, Run, RunState
     from modelyard.training.run_task import run_task
-    from modelyard.training.spec import RunSpec, TrainTask
+    from modelyard.training.spec import RunSpec, TaskFile, TrainTask
     from modelyard.training.storage.stored import load_version
 
     registry.apply_model(_definition(name), project="bench", expected_revision=0)
@@ -183,10 +183,12 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     signal = sum(table.column(column).to_numpy() for column in NAMES[:8])
     label = (signal + random.normal(size=TRAINED_ON) > 0).astype(np.int64)
     rows = table.select(["entity", *NAMES]).append_column("__label", [label])
-    pq.write_table(rows, folder / "rows.parquet")
+    file = folder / "rows.parquet"
+    pq.write_table(rows, file)
+    read = TaskFile(place=str(file), size=file.stat().st_size, sha256=file_digest(file))
     roles = {"entity": ["entity"], "label": "__label", "features": dict.fromkeys(NAMES, "number")}
     task = TrainTask(
-        run=run.id, spec=spec, files=(str(folder / "rows.parquet"),), training_set_content=digest("rows"), roles=roles,
+        run=run.id, spec=spec, files=(read,), training_set_content=digest("rows"), roles=roles,
         registry=folder.as_uri(),
     )  # fmt: skip
     outcome = run_task(task, registry, folder)

@@ -51,22 +51,22 @@ def serving() -> Iterator[Store]:
             self.send_response(206)
             self.send_header("Content-Length", str(len(part)))
             self.end_headers()
-            self.wfile.write(part[: store.cut.pop(0)] if store.cut else part)
+            self.wfile.write(part[: running.cut.pop(0)] if running.cut else part)
             self.close_connection = True
 
         def do_PUT(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             if not self.refused():
-                store.put = content
+                running.put = content
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
         def refused(self) -> bool:
-            store.requests += 1
-            if not store.answers:
+            running.requests += 1
+            if not running.answers:
                 return False
-            status, code = store.answers.pop(0)
+            status, code = running.answers.pop(0)
             self.send_response(status)
             body = f"<Error><Code>{code}</Code></Error>".encode()
             self.send_header("Content-Length", str(len(body)))
@@ -78,11 +78,11 @@ def serving() -> Iterator[Store]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    store = Store(f"http://127.0.0.1:{server.server_port}")
+    running = Store(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield store
+        yield running
     finally:
         server.shutdown()
         thread.join()
