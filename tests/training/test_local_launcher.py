@@ -16,7 +16,7 @@ import pytest
 from modelyard.config.kinds.model import Resources
 from modelyard.errors import Unavailable, UsageError
 from modelyard.training.launchers import processes
-from modelyard.training.launchers.launcher import Job, JobSpec, JobState
+from modelyard.training.launchers.launcher import Job, JobKind, JobSpec, JobState
 from modelyard.training.launchers.local import LocalLauncher
 
 # A job's process as small as can be: it runs the code that its task holds.
@@ -53,7 +53,7 @@ def launcher(tmp_path: Path) -> Iterator[LocalLauncher]:
 
 
 def job(code: str, name: str = "a-1", **resources: Any) -> JobSpec:
-    return JobSpec(name, "runner", json.dumps({"code": code}).encode(), Resources(**resources))
+    return JobSpec(name, "runner", Resources(**resources), JobKind.TRAIN, json.dumps({"code": code}).encode())
 
 
 def wait_for(launcher: LocalLauncher, until: Callable[[Job], bool], seconds: float = 20) -> Job:
@@ -208,7 +208,7 @@ if sys.argv[3] == "before":
 if sys.argv[3] == "after":
     write = local._write
     local._write = lambda file, content: die() if file.name == "process.json" else write(file, content)
-local.LocalLauncher(Path(sys.argv[1])).submit(JobSpec("a-1", "runner", sys.argv[4].encode(), Resources()))
+local.LocalLauncher(Path(sys.argv[1])).submit(JobSpec("a-1", "runner", Resources(), "train", sys.argv[4].encode()))
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.records import RunState
@@ -24,12 +24,17 @@ BACKOFF = timedelta(seconds=2)
 LONGEST_REASON = 2000
 """Characters; the log has the rest."""
 
-WAITS = "waits for free cores"
+WAITS = "waits for "
+"""What the reason of a run begins with that waits for others to end."""
 
 
 def utc_now() -> datetime:
     """The time by this machine's clock."""
     return datetime.now(UTC)
+
+
+def nothing() -> None:
+    """Let a change be made."""
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,37 @@ class Moves:
     clock: Callable[[], datetime] = utc_now
     chance: Callable[[], float] = random.random
     """Between 0 and 1, for the time between tries: runs that failed together do not come back together."""
+    epoch: int = 0
+    """The controller's fence, which goes into every change; a loop on one machine has none."""
+    guard: Callable[[], None] = nothing
+    """Called before every change; raises where this process may not make it."""
 
     def enter(self, run: Run, state: RunState, *, tries: int) -> Run:
         """Begin BUILDING or TRAINING. What does not end in time is ended by the launcher."""
         started_at = run.started_at or self.clock()
         changes = {"state": state, "tries": tries, "not_before": None, "reason": "", "started_at": started_at}
-        return self.registry.update_run(run.model_copy(update=changes))
+        return self._change(run, changes)
 
-    def wait(self, run: Run, used: float, capacity: float) -> Run:
-        """Say that a run waits for others to end; once, however long it takes."""
-        if run.reason.startswith(WAITS):
-            return run
-        reason = f"{WAITS}: {used:g} of {capacity:g} are taken"
-        return self.registry.update_run(run.model_copy(update={"reason": reason}))
+    def wait(self, run: Run, what: str) -> Run:
+        """Say what a run waits for until others end; once, however long it takes."""
+        return run if run.reason.startswith(WAITS) else self.say(run, f"{WAITS}{what}")
+
+    def say(self, run: Run, reason: str) -> Run:
+        """Say why a run does not go on just now; empty where it does."""
+        return run if run.reason == reason[:LONGEST_REASON] else self._change(run, {"reason": reason[:LONGEST_REASON]})
 
     def succeed(self, run: Run, spec: RunSpec, outcome: Outcome) -> Run:
         """End a run whose version is registered, and make that live, as the model says.
 
         The promotion comes first, under the run's id as its key: if the process dies between the two, it is asked for
         again and answered with the one that is there.
+
+        What a job says of itself is checked: it may have run somebody's own code, and names its own version or none.
         """
+        if outcome.version is not None and not self._made(run, outcome.version):
+            reason = f"its job names version {outcome.version}, which this run has not made"
+            return self.fail(run, reason, permanent=True)
+        self.guard()
         reason = "" if outcome.version is None else self._promote(run, spec, outcome.version)
         changes = {"version": outcome.version, "metrics": outcome.metrics}
         return self.end(run.model_copy(update=changes), RunState.SUCCEEDED, reason)
@@ -67,7 +83,7 @@ class Moves:
     def interrupt(self, run: Run, reason: str) -> Run:
         """Queue a run again whose job ended with the loop that watched it, however often that happens."""
         changes = {"state": RunState.QUEUED, "reason": f"interrupted: {reason}"[:LONGEST_REASON]}
-        return self.registry.update_run(run.model_copy(update=changes))
+        return self._change(run, changes)
 
     def fail(self, run: Run, reason: str, *, permanent: bool, outcome: Outcome | None = None) -> Run:
         """End a run that failed, or queue it for another try."""
@@ -81,12 +97,23 @@ class Moves:
             "not_before": self.clock() + wait,
             "reason": f"try {run.tries} of {TRIES} failed: {reason}"[:LONGEST_REASON],
         }
-        return self.registry.update_run(run.model_copy(update=changes))
+        return self._change(run, changes)
 
     def end(self, run: Run, state: RunState, reason: str) -> Run:
         """End a run."""
         changes = {"state": state, "reason": reason[:LONGEST_REASON], "finished_at": self.clock()}
-        return self.registry.update_run(run.model_copy(update=changes))
+        return self._change(run, changes)
+
+    def _change(self, run: Run, changes: dict[str, Any]) -> Run:
+        self.guard()
+        epoch = {"epoch": self.epoch} if self.epoch else {}
+        return self.registry.update_run(run.model_copy(update={**changes, **epoch}))
+
+    def _made(self, run: Run, version: int) -> bool:
+        try:
+            return self.registry.version(run.model, version).run == run.id
+        except NotFound:
+            return False
 
     def _promote(self, run: Run, spec: RunSpec, version: int) -> str:
         """Make a version live from the next midnight on; why not, where it does not become so."""

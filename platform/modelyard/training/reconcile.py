@@ -8,7 +8,6 @@ loops that lose some races.
 
 from __future__ import annotations
 
-import io
 import time
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,13 @@ from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
 from modelyard.features.training_set import remarks_on
 from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
-from modelyard.training.board import BUILD_CORES, Board, make_board
+from modelyard.training.board import BUILD_CORES, Board, Limits, make_board
 from modelyard.training.job import read_outcome
-from modelyard.training.launchers.launcher import Job, JobState
+from modelyard.training.launchers.launcher import Job, JobState, NoRoom
+from modelyard.training.logs import LogKeeper
 from modelyard.training.moves import Moves
 from modelyard.training.spec import RunSpec
-from modelyard.training.tasks import JobMaker, build_prefix, cores, training_job, training_set
+from modelyard.training.tasks import JobMaker, build_prefix, cores, is_build, training_job, training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -51,6 +51,7 @@ class Reconciler:
         datasets: Where training sets are.
         settings: What jobs need to know, and how many cores they may take together.
         moves: How runs are moved; with this machine's clock unless said.
+        limits: How much goes on at the same time; as many cores of this machine as the settings say, unless said.
     """
 
     def __init__(
@@ -61,12 +62,15 @@ class Reconciler:
         settings: Settings,
         *,
         moves: Moves | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._registry = registry
         self._launcher = launcher
         self._datasets = datasets
-        self._maker = JobMaker(settings, datasets)
-        self._capacity = settings.parallel
+        self._limits = limits or Limits(settings.parallel)
+        # Pods ask the registry for their task, and tell it their outcome.
+        self._maker = JobMaker(settings, datasets, in_pods=self._limits.in_pods)
+        self.logs = LogKeeper(registry, launcher)
         self._moves = moves or Moves(registry)
         self._cores: dict[str, float] = {}
 
@@ -82,7 +86,7 @@ class Reconciler:
         Raises:
             Unavailable: The registry or the datasets do not answer; nothing is lost.
         """
-        board = make_board(self._launcher.list(), self._capacity, self._cores_of)
+        board = make_board(self._launcher.list(), self._limits, self._cores_of)
         seen: dict[str, Run] = {}
         met_all = True
         for run in every(lambda page: self._registry.open_runs(page=page)):
@@ -90,7 +94,7 @@ class Reconciler:
                 met_all = False
                 break
             board.unmet.discard(training_job(run))
-            seen[run.id] = self._advance(run, board)
+            seen[run.id] = run if self._must_wait(run, board) else self._advance(run, board)
         for name in board.unneeded(met_all=met_all):
             self._launcher.cancel(name)
             self._launcher.remove(name)
@@ -145,6 +149,12 @@ class Reconciler:
                 return 1.0  # a job of another registry's run takes cores, too
         return self._cores[run_id]
 
+    def _must_wait(self, run: Run, board: Board) -> bool:
+        """Whether a queued run stays as it is; found out without a look at what it asks for."""
+        if run.state is not RunState.QUEUED or run.cancel_requested:
+            return False
+        return board.is_full_for(run.team) or (run.not_before is not None and self._moves.clock() < run.not_before)
+
     def _advance(self, run: Run, board: Board) -> Run:
         moves = {
             RunState.QUEUED: self._advance_queued,
@@ -163,8 +173,6 @@ class Reconciler:
     def _advance_queued(self, run: Run, spec: RunSpec, board: Board) -> Run:
         if run.cancel_requested:
             return self._moves.end(run, RunState.CANCELLED, "cancelled before it started")
-        if board.is_full or (run.not_before is not None and self._moves.clock() < run.not_before):
-            return run
         tries = run.tries + 1
         built = training_set(self._datasets, spec)
         if built is not None:
@@ -173,11 +181,10 @@ class Reconciler:
         if shared is not None:
             board.needed.add(shared.name)
             return self._moves.enter(run, RunState.BUILDING, tries=tries)
-        if not board.take(BUILD_CORES):
-            return self._moves.wait(run, board.used, board.capacity)
+        if not board.take(BUILD_CORES, run.team):
+            return self._moves.wait(run, board.refusal(run.team))
         entered = self._moves.enter(run, RunState.BUILDING, tries=tries)
-        self._submit(self._maker.build(f"{build_prefix(spec)}{tries}", spec), board)
-        return entered
+        return self._submit(self._maker.build(f"{build_prefix(spec)}{tries}", spec, entered), entered, board)
 
     def _advance_building(self, run: Run, spec: RunSpec, board: Board) -> Run:
         job = board.building(spec) or board.jobs.get(f"{build_prefix(spec)}{run.tries}")
@@ -190,13 +197,13 @@ class Reconciler:
             board.release(job)
             return self._train(run, spec, built, board, tries=run.tries)
         if job is None:
-            if self._is_current(run):
-                self._submit(self._maker.build(f"{build_prefix(spec)}{run.tries}", spec), board)
-            return run
+            if not board.take(BUILD_CORES, run.team) or not self._is_current(run):
+                return run
+            return self._submit(self._maker.build(f"{build_prefix(spec)}{run.tries}", spec, run), run, board)
         if job.state is JobState.RUNNING:
             board.needed.add(job.name)
-            return run
-        return self._failed(run, job, read_outcome(job.outcome))
+            return self._moves.say(run, job.reason)
+        return self._failed(run, job, self._outcome(run, job))
 
     def _advance_training(self, run: Run, spec: RunSpec, board: Board) -> Run:
         job = board.jobs.get(training_job(run))
@@ -204,47 +211,59 @@ class Reconciler:
             return self._resume(run, spec, board)
         if job.state is JobState.RUNNING:
             board.needed.add(job.name)
-            if run.cancel_requested:
+            if run.cancel_requested and not job.ends:
                 self._launcher.cancel(job.name)
-            return run
-        outcome = read_outcome(job.outcome)
+            return self._moves.say(run, job.reason)
+        outcome = self._outcome(run, job)
         if outcome is None or not outcome.ok:
             return self._failed(run, job, outcome)
-        self._keep_log(run, job)
+        self.logs.keep(run.id, job.name, last=True)
         return self._moves.succeed(run, spec, outcome)
 
     def _train(self, run: Run, spec: RunSpec, built: Manifest, board: Board, *, tries: int) -> Run:
-        name = training_job(run.model_copy(update={"tries": tries}))
-        job = self._maker.training(name, run.id, spec, built)
-        if not board.take(cores(run)):
-            return self._moves.wait(run, board.used, board.capacity)
+        tried = run.model_copy(update={"tries": tries})
+        job = self._maker.training(training_job(tried), run.id, spec, built, of=tried)
+        if not board.take(cores(run), run.team):
+            return self._moves.wait(run, board.refusal(run.team))
         entered = self._moves.enter(_with_remarks(run, built), RunState.TRAINING, tries=tries)
-        self._submit(job, board)
-        return entered
+        return self._submit(job, entered, board)
 
     def _resume(self, run: Run, spec: RunSpec, board: Board) -> Run:
         """Submit the job of a run that has none: whoever moved the run died before he submitted it."""
         if run.cancel_requested:
-            return self._moves.end(run, RunState.CANCELLED, "cancelled before its job started")
+            return self._moves.end(run, RunState.CANCELLED, "cancelled")
         built = training_set(self._datasets, spec)
         if built is None:
             return self._moves.fail(run, "its training set is gone", permanent=False)
-        if self._is_current(run):
-            board.used += cores(run)
-            self._submit(self._maker.training(training_job(run), run.id, spec, built), board)
-        return run
+        if not board.take(cores(run), run.team) or not self._is_current(run):
+            return run
+        return self._submit(self._maker.training(training_job(run), run.id, spec, built, of=run), run, board)
 
     def _is_current(self, run: Run) -> bool:
         """Whether a run is still as it was read: else its job may have ended, and gone, since jobs were listed."""
         return self._registry.run(run.id).sequence == run.sequence
 
-    def _submit(self, job: JobSpec, board: Board) -> None:
-        self._launcher.submit(job)
+    def _submit(self, job: JobSpec, run: Run, board: Board) -> Run:
+        """Submit a run's job. If this process dies before it, the next step finds a run without a job."""
         board.needed.add(job.name)
-        board.jobs.setdefault(job.name, Job(job.name, JobState.RUNNING))
+        try:
+            self._launcher.submit(job)
+        except NoRoom as error:
+            return self._moves.say(run, f"waits for {error.reason}")
+        except InvalidData as error:
+            return self._moves.fail(run, str(error), permanent=True)
+        board.jobs.setdefault(job.name, Job(job.name, JobState.RUNNING, team=job.team, run=job.run))
+        return run
+
+    def _outcome(self, run: Run, job: Job) -> Outcome | None:
+        """How a job ended, as it told the registry, else as it left it behind."""
+        told = self._registry.run_progress(run.id) if self._maker.in_pods and not is_build(job.name) else None
+        if told is not None and told.tries == run.tries and told.outcome is not None:
+            return told.outcome
+        return read_outcome(job.outcome)
 
     def _failed(self, run: Run, job: Job, outcome: Outcome | None) -> Run:
-        self._keep_log(run, job)
+        self.logs.keep(run.id, job.name, last=True)
         if run.cancel_requested:
             return self._moves.end(run, RunState.CANCELLED, "cancelled")
         reason = (outcome.reason if outcome else job.reason) or "the job ended, and did not do its work"
@@ -252,10 +271,6 @@ class Reconciler:
             return self._moves.interrupt(run, reason)
         permanent = job.permanent or (outcome is not None and outcome.permanent)
         return self._moves.fail(run, reason, permanent=permanent, outcome=outcome)
-
-    def _keep_log(self, run: Run, job: Job) -> None:
-        """Put a job's log into the registry, before the job is forgotten."""
-        self._registry.write_run_log(run.id, io.BytesIO(b"".join(self._launcher.logs(job.name))))
 
 
 def _with_remarks(run: Run, built: Manifest) -> Run:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
-from modelyard.training.launchers.launcher import JobSpec
+from modelyard.training.launchers.launcher import JobKind, JobSpec
 from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.registry.records import Run
     from modelyard.settings import Settings
+
+MODULES = {JobKind.BUILD: "modelyard.jobs.prepare", JobKind.TRAIN: "modelyard.jobs.train"}
 
 _TRAINING = re.compile(r"(?P<run>[a-z0-9-]+-[0-9a-f]{12}-[0-9]+)-[0-9]+")
 _BUILD = re.compile(r"prepare-(?P<digest>[0-9a-f]{20})-[0-9]+")
@@ -76,18 +78,33 @@ class JobMaker:
     Args:
         settings: Where jobs find the registry, the datasets and the sources.
         datasets: Where training sets are.
+        in_pods: Whether jobs are pods, which ask the registry for their task; else they are handed it in a file.
     """
 
     settings: Settings
     datasets: DatasetStore
+    in_pods: bool = False
 
-    def build(self, name: str, spec: RunSpec) -> JobSpec:
-        """The job that builds the training set of a run."""
+    def build(self, name: str, spec: RunSpec, run: Run | None = None) -> JobSpec:
+        """The job that builds the training set of a run.
+
+        Args:
+            name: The job's name.
+            spec: What the run is asked to do.
+            run: The run; none for a trial.
+        """
         task = PrepareTask(spec=spec, root=str(self.settings.root), environment=self.settings.variables())
-        return _job(name, "modelyard.jobs.prepare", task)
+        return self._job(name, JobKind.BUILD, spec, lambda: task, run)
 
     def training(
-        self, name: str, run: str, spec: RunSpec, built: Manifest, *, register_version: bool = True
+        self,
+        name: str,
+        run: str,
+        spec: RunSpec,
+        built: Manifest,
+        *,
+        of: Run | None = None,
+        register_version: bool = True,
     ) -> JobSpec:
         """The job that trains.
 
@@ -96,20 +113,33 @@ class JobMaker:
             run: The run's id.
             spec: What it is asked to do.
             built: Its training set.
+            of: The run itself; none for a trial.
             register_version: Whether a version is registered.
         """
-        task = TrainTask(
-            run=run,
-            spec=spec,
-            files=task_files(built, self.datasets.files(built)),
-            training_set_content=built.digest,
-            roles=built.details["roles"],
-            registry=self.settings.registry,
-            actor=self.settings.actor,
-            register_version=register_version,
+
+        def task() -> TrainTask:
+            return TrainTask(
+                run=run,
+                spec=spec,
+                files=task_files(built, self.datasets.files(built)),
+                training_set_content=built.digest,
+                roles=built.details["roles"],
+                registry=self.settings.registry,
+                actor=self.settings.actor,
+                register_version=register_version,
+            )
+
+        return self._job(name, JobKind.TRAIN, spec, task, of)
+
+    def _job(self, name: str, kind: JobKind, spec: RunSpec, task: Callable[[], JobTask], run: Run | None) -> JobSpec:
+        return JobSpec(
+            name,
+            MODULES[kind],
+            spec.definition.document.resources,
+            kind,
+            task=b"" if self.in_pods else canonical_json(task().content()),
+            run="" if run is None else run.id,
+            tries=0 if run is None else run.tries,
+            team="" if run is None else run.team,
+            digest=spec.training_set if kind is JobKind.BUILD else spec.request,
         )
-        return _job(name, "modelyard.jobs.train", task)
-
-
-def _job(name: str, module: str, task: JobTask) -> JobSpec:
-    return JobSpec(name, module, canonical_json(task.content()), task.spec.definition.document.resources)

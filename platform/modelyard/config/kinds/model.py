@@ -150,6 +150,8 @@ class Resources(Settings):
     """Cores."""
     memory: Size = "4Gi"
     """Memory; a run that uses more is ended and fails."""
+    gpu: int = Field(default=0, ge=0, le=64)
+    """Graphics processors; on one machine, runs use those that there are."""
     timeout: Duration = Field(default=timedelta(hours=2))
     """How long a run may take; one that takes longer is ended and fails."""
 
