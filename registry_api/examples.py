@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from modelyard.registry.lineage import AffectedModel, FeatureSetLineage, VersionLineage
-from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
+    Approval,
     Artifact,
     ChangePage,
     Claim,
@@ -151,6 +152,12 @@ PROMOTION = Promotion(
     recorded_by="amina",
     reason="Passed its gates.",
 )
+APPROVED = Approval(
+    version=READY.model_copy(
+        update={"needs_approval": True, "approved_by": "wanjiru", "approved_at": NOON + timedelta(hours=1)}
+    ),
+    promotion=PROMOTION.model_copy(update={"recorded_by": "wanjiru"}),
+)
 ROLLED_BACK = PROMOTION.model_copy(
     update={
         "sequence": 2,
@@ -209,6 +216,7 @@ AFFECTED = AffectedModel(
 
 APPLY = ApplyModel(definition=MODEL_DEFINITION, project="lender", expected_revision=1)
 REGISTER = RegisterFeatureSet(definition=FEATURE_SET_DEFINITION, project="lender", lineage=LINEAGE)
+APPROVE = Approve(reason="Bias and stability reviewed, memo 112.")
 ARCHIVE = Archive(reason="Replaced by version 8.")
 PROMOTE = Promote(version=7, reason="Passed its gates.", key=RUN_ID)
 ROLLBACK = Rollback(reason="Scores drifted.", key="incident-512")

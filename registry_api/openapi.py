@@ -11,6 +11,11 @@ from registry_api.examples import plain
 
 _PROBLEMS = {
     400: ("bad-request", "There was an error parsing the body", ""),
+    403: (
+        "forbidden",
+        "`amina` is among those who made version 7 of `ke_loan_default`",
+        "somebody else has to approve it",
+    ),
     404: ("not-found", "there is no model `ke_loan_defualt`", "`modelyard models` lists them"),
     409: ("conflict", "`ke_loan_default` is at revision 3, and 2 was expected", "plan again, then apply"),
     410: ("cursor-lost", "the changes that were read last are not in this registry", "begin at the beginning"),

@@ -6,17 +6,31 @@ import pytest
 
 from modelyard.errors import (
     Conflict,
+    Forbidden,
     IntegrityError,
     InvalidData,
     MissingExtra,
     ModelyardError,
     NotFound,
     StorageFull,
+    Unapproved,
+    Unauthenticated,
     Unavailable,
     UsageError,
 )
 
-KINDS = (UsageError, InvalidData, NotFound, Conflict, Unavailable, StorageFull, IntegrityError)
+KINDS = (
+    UsageError,
+    InvalidData,
+    NotFound,
+    Conflict,
+    Unavailable,
+    StorageFull,
+    IntegrityError,
+    Unapproved,
+    Unauthenticated,
+    Forbidden,
+)
 
 
 def test_an_error_ends_in_its_hint() -> None:
@@ -50,4 +64,7 @@ def test_exit_codes_tell_wrong_usage_bad_data_and_try_again_apart() -> None:
         "StorageFull": (1, False),
         "ModelyardError": (1, False),
         "Unavailable": (75, True),
+        "Unapproved": (1, False),
+        "Unauthenticated": (77, False),
+        "Forbidden": (77, False),
     }

@@ -61,6 +61,22 @@ class CursorLost(Conflict):
     """What a reader has read last is not there any more: it has to begin anew."""
 
 
+class Unapproved(Conflict):
+    """A version was to be live that waits for approval."""
+
+
+class Unauthenticated(ModelyardError):
+    """Who asks did not say who he is, or could not prove it."""
+
+    exit_code = 77
+
+
+class Forbidden(ModelyardError):
+    """Who asks is known, and may not do this."""
+
+    exit_code = 77
+
+
 class Unavailable(ModelyardError):
     """A helper could not answer in time; the same call may succeed later."""
 

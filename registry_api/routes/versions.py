@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Query
 
 from modelyard.errors import InvalidData
 from modelyard.registry.lineage import VersionLineage, version_lineage
-from modelyard.registry.messages import Archive
-from modelyard.registry.records import Claim, ModelVersion, Page, UploadTarget, VersionClaim
+from modelyard.registry.messages import Approve, Archive
+from modelyard.registry.records import Approval, Claim, ModelVersion, Page, UploadTarget, VersionClaim
 from modelyard.registry.rules.versions import secret_of
 from registry_api import examples
 from registry_api.openapi import answers
@@ -84,6 +84,17 @@ def archive_version(
 ) -> ModelVersion:
     """Take a version out of use. Again changes nothing; one that is live, or will be, stays."""
     return registry.archive_version(model, number, reason=body.reason)
+
+
+@router.post("/versions/{number}/approve", tags=["live"], responses=answers(examples.APPROVED, 403, 404, 409))
+def approve_version(
+    registry: Served,
+    model: ModelName,
+    number: Number,
+    body: Annotated[Approve, Body(examples=[examples.plain(examples.APPROVE)])],
+) -> Approval:
+    """Let a version be made live; where its model promotes by itself, it is. Never by one of those who made it."""
+    return registry.approve(model, number, reason=body.reason)
 
 
 @router.get("/versions/{number}/lineage", tags=["lineage"], responses=answers(examples.VERSION_LINEAGE, 404))

@@ -145,6 +145,7 @@ def run_of(run_id: str = "ke-aaaaaaaaaaaa-1", model: str = "ke", **fields: Any) 
         state=RunState.QUEUED,
         created_at=NOON,
         created_by="amina",
+        authors=("amina",),
         **fields,
     )
 

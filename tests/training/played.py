@@ -95,7 +95,10 @@ class PlayedLauncher:
         if found is not None and found.run == task["run"]:
             return {"version": found.number}
         pins = Pins(
-            config=digest("c"), code=digest("c"), environment=digest("e"), training_set=task["training_set_content"]
+            config=RunSpec.model_validate(task["spec"]).config,
+            code=digest("c"),
+            environment=digest("e"),
+            training_set=task["training_set_content"],
         )
         artifact = Artifact(path="model.json", size=file.stat().st_size, sha256=file_digest(file))
         model, run = wanted_model(task), task["run"]

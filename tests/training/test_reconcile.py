@@ -207,6 +207,18 @@ def test_manual_promotion_is_left_to_people(place: Yard) -> None:
     assert not place.registry.promotions("loans")
 
 
+def test_a_version_that_needs_approval_goes_live_when_it_has_it(place: Yard) -> None:
+    run = place.queue(approval="required")
+    place.play()
+    ended = place.registry.run(run.id)
+    assert ended.state is RunState.SUCCEEDED
+    assert ended.reason.startswith("version 1 of `loans` waits for approval: ")
+    assert not place.registry.promotions("loans")
+    approval = place.registry.acting_as("wanjiru").approve("loans", 1)
+    assert approval.promotion is not None, approval.remark
+    assert place.registry.promotions("loans") == (approval.promotion,)
+
+
 def test_a_version_of_an_outdated_definition_is_not_promoted(place: Yard) -> None:
     run = place.queue()
     place.loop().step()

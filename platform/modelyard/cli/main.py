@@ -25,6 +25,7 @@ GROUPS = (
     "training",
     "features",
     "registry",
+    "access",
     "scoring",
     "orchestration",
     "serve",
@@ -37,7 +38,8 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 EPILOG = (
-    "Exit codes: 0 done, 1 failed, 2 the plan has changes, 64 wrong usage, 65 bad config or data, 75 try again later."
+    "Exit codes: 0 done, 1 failed, 2 the plan has changes, 64 wrong usage, 65 bad config or data, 75 try again later,"
+    " 77 not allowed."
 )
 
 

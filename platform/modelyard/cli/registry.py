@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modelyard.registry.backup import Backup
     from modelyard.registry.lineage import AffectedModel, VersionLineage
     from modelyard.registry.overview import ModelDetails, ModelSummary
-    from modelyard.registry.records import Promotion
+    from modelyard.registry.records import ModelRecord, ModelVersion, Promotion
     from modelyard.registry.registry import Registry
     from modelyard.registry.sweep import Removal
 
@@ -251,11 +251,12 @@ def _print_details(shown: ModelDetails) -> None:
             local_time(version.created_at, timezone),
             version.created_by,
             version.run,
+            _approval(record, version, timezone),
             metrics_text(version.metrics),
         )
         for version in shown.versions
     ]
-    print_table("Versions", ("version", "state", "made", "by", "run", "metrics"), versions)
+    print_table("Versions", ("version", "state", "made", "by", "run", "approved", "metrics"), versions)
     typer.echo()
     promotions = [
         (
@@ -273,6 +274,14 @@ def _print_details(shown: ModelDetails) -> None:
     typer.echo()
     events = [(local_time(event.at, timezone), event.type, event.by, _words(event.details)) for event in shown.history]
     print_table("History", ("when", "what", "by", "details"), events)
+
+
+def _approval(record: ModelRecord, version: ModelVersion, timezone: str) -> str:
+    from modelyard.registry.approval import awaits_approval
+
+    if version.approved_at is not None:
+        return f"by {version.approved_by}, {local_time(version.approved_at, timezone)}"
+    return "waits for it" if awaits_approval(record, version) else ""
 
 
 def _words(content: dict[str, object]) -> str:

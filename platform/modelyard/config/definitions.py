@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", bound=Settings)
 
+_DEPLOYMENT = ("owner", "timezone", "approval", "promotion", "resources", "scoring")
+
 
 def _meaning_of(source: Source) -> dict[str, Any]:
     """What of a source decides values: not where it lies, who owns it, or how it is checked."""
@@ -122,6 +124,11 @@ class ModelDefinition(Settings):
         return self.document.timezone or "UTC"
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether a version has to be approved before it can be live."""
+        return self.document.approval == "required"
+
+    @property
     def training(self) -> dict[str, Any]:
         """What of the definition decides the trained version: a change here is a new run."""
         document = self.document.content()
@@ -136,9 +143,7 @@ class ModelDefinition(Settings):
     def deployment(self) -> dict[str, Any]:
         """What of the definition decides how versions are run: a change here is a new revision, and no run."""
         document = self.document.content()
-        sections: dict[str, Any] = {
-            key: document[key] for key in ("owner", "timezone", "promotion", "resources", "scoring") if key in document
-        }
+        sections: dict[str, Any] = {key: document[key] for key in _DEPLOYMENT if key in document}
         sources = {
             name: {
                 "path": source.path,

@@ -15,8 +15,9 @@ from modelyard.errors import InvalidData, Unavailable, UsageError
 from modelyard.files import CHUNK
 from modelyard.registry.checks import check_digest, check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
-from modelyard.registry.messages import ApplyModel, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback
 from modelyard.registry.records import (
+    Approval,
     ChangePage,
     Claim,
     Event,
@@ -149,6 +150,9 @@ class HttpRegistry:
 
     def archive_version(self, model: str, number: int, *, reason: str = "") -> ModelVersion:
         return self._send(ModelVersion, "POST", f"{_version(model, number)}/archive", Archive(reason=reason))
+
+    def approve(self, model: str, number: int, *, reason: str = "") -> Approval:
+        return self._send(Approval, "POST", f"{_version(model, number)}/approve", Approve(reason=reason))
 
     # What is live ----------------------------------------------------------------------------------------------
 

@@ -5,32 +5,33 @@ from __future__ import annotations
 import copy
 from typing import Self
 
+from modelyard.registry.rules.approvals import ApprovalRules
 from modelyard.registry.rules.bundles import BundleRules
 from modelyard.registry.rules.feature_sets import FeatureSetRules
 from modelyard.registry.rules.history import HistoryRules
 from modelyard.registry.rules.models import ModelRules
-from modelyard.registry.rules.promotions import PromotionRules
-from modelyard.registry.rules.versions import VersionRules
 
 
-class LocalRegistry(ModelRules, VersionRules, PromotionRules, FeatureSetRules, BundleRules, HistoryRules):
+class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, HistoryRules):
     """The `Registry` of this process; any number of processes may share the stores below it.
 
     Args:
         metadata: Where records live.
         artifacts: Where bytes live.
         actor: Who is named in the history.
+        operator: Whether he may do what operators alone may.
         clock: The time, in UTC; this machine's unless said.
     """
 
-    def acting_as(self, actor: str) -> Self:
+    def acting_as(self, actor: str, *, operator: bool = True) -> Self:
         """The same registry under another name, for a service that acts for its callers.
 
         Args:
             actor: Who is named in the history of what is done with it.
+            operator: Whether he may do what operators alone may.
         """
         other = copy.copy(self)
-        other._actor = actor
+        other._actor, other._operator = actor, operator
         return other
 
     def ping(self) -> None:

@@ -40,6 +40,13 @@ class Archive(Record):
     """Why, for the history."""
 
 
+class Approve(Record):
+    """A request to let a version be made live."""
+
+    reason: str = ""
+    """What was looked at, for the history."""
+
+
 class Promote(Record):
     """A request to make a version live."""
 

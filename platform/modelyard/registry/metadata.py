@@ -165,7 +165,17 @@ class MetadataStore(Protocol):
         """READY → ARCHIVED or ARCHIVED → DELETED; `latest` goes to the greatest READY version that is left.
 
         Raises:
-            Stale: Its state is not the expected one, or the model's last promotion is not `promotions`.
+            Stale: Its state is not the expected one, the model's last promotion is not `promotions`, or it was approved
+                since it was read.
+        """
+
+    def approve_version(
+        self, version: ModelVersion, *, expected: VersionState, happenings: Sequence[Happening]
+    ) -> None:
+        """Write who approved a version, and when.
+
+        Raises:
+            Stale: Its state is not the expected one, or it is approved already.
         """
 
     def drop_claim(self, version: ModelVersion) -> None:
@@ -208,7 +218,7 @@ class MetadataStore(Protocol):
         Args:
             fact: The fact.
             supersedes: The sequences of facts that will not take effect.
-            revives: The fact's version, READY again, where it is ARCHIVED.
+            revives: The fact's version, READY again, where it is ARCHIVED; not where it was approved since it was read.
             key: The idempotency record.
             happenings: The events.
 

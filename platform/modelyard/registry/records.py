@@ -121,6 +121,13 @@ class ModelVersion(VersionClaim):
     created_by: str
     ready_at: datetime | None = None
     archived_at: datetime | None = None
+    authors: tuple[str, ...] = ()
+    """Who applied the definition it was made from, and who asked for its run; with `created_by` those who can't approve
+    it."""
+    needs_approval: bool = False
+    """Whether its model asked for approval when it was made; what the model asks for later does not take that back."""
+    approved_by: str | None = None
+    approved_at: datetime | None = None
 
 
 class UploadTarget(Record):
@@ -167,6 +174,16 @@ class Promotion(Record):
     """The sequence of a later fact that took effect before or with this one's live_from, so that this one never did."""
 
 
+class Approval(Record):
+    """The answer to an approval."""
+
+    version: ModelVersion
+    promotion: Promotion | None = None
+    """What made it live, where its model promotes by itself."""
+    remark: str = ""
+    """Why it is not promoted all the same, in words."""
+
+
 class ModelRecord(Record):
     """A model: its definition as applied, and pointers to its newest and last promoted versions."""
 
@@ -187,6 +204,10 @@ class ModelRecord(Record):
     created_at: datetime
     updated_at: datetime
     archived_at: datetime | None = None
+    authors: tuple[str, ...] = ()
+    """Who applied the definition since its training part last changed."""
+    needs_approval: bool = False
+    """Whether a version has to be approved before it can be live."""
 
 
 class FeatureSetVersion(Record):
@@ -256,6 +277,9 @@ class Run(Record):
     """What audits found in its data and let pass, in words."""
     created_at: datetime
     created_by: str
+    """Who asked for it; the registry fills it in, as it does with the two above."""
+    authors: tuple[str, ...] = ()
+    """Who asked for it, and who applied the definition it is of: those who can't approve what it makes."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.records import (
+        Approval,
         ChangePage,
         Claim,
         Event,
@@ -46,6 +47,7 @@ class Registry(Protocol):
 
         Raises:
             Conflict: The model's revision is another one, or the model belongs to another project.
+            Forbidden: The definition does without the approval that the model asks for, and this is no operator.
         """
 
     def model(self, name: str) -> ModelRecord:
@@ -114,6 +116,16 @@ class Registry(Protocol):
             Conflict: It is live, or will be.
         """
 
+    def approve(self, model: str, number: int, *, reason: str = "") -> Approval:
+        """Let a version be made live; where its model promotes by itself, it is.
+
+        Again changes nothing, and does what was left undone.
+
+        Raises:
+            Forbidden: It was made by whoever asks: he registered it, asked for its run, or applied its definition.
+            Conflict: It is not READY or ARCHIVED.
+        """
+
     # What is live ----------------------------------------------------------------------------------------------
 
     def promote(
@@ -124,10 +136,15 @@ class Registry(Protocol):
         Raises:
             InvalidData: `live_from` is past.
             Conflict: The version is not READY, another promotion came first, or a later start is already planned.
+            Unapproved: The version waits for approval.
         """
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:
-        """Make the previously live version (or `to`) live from now on; what was planned does not happen."""
+        """Make the previously live version (or `to`) live from now on; what was planned does not happen.
+
+        Raises:
+            Unapproved: The version waits for approval.
+        """
 
     def live(self, model: str, at: datetime) -> ModelVersion | None:
         """The version that was, is or will be live at an instant, as planned by now."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.errors import Conflict, InvalidData, NotFound, Unapproved
+from modelyard.registry.approval import promote_made
 from modelyard.registry.records import RunState
 
 if TYPE_CHECKING:
@@ -125,7 +126,10 @@ class Moves:
         if model.config != spec.config:
             return f"version {version} is not promoted: the model's definition has changed since the run was queued"
         try:
-            self.registry.promote(run.model, version, reason=f"run {run.id}", key=run.id)
+            promote_made(self.registry.promote, run.model, version, run.id)
+        except Unapproved as error:
+            # Whoever approves it promotes it as well, under the same key.
+            return f"{error.reason}: {error.hint}"
         except (Conflict, InvalidData, NotFound) as error:
             return f"version {version} is not promoted: {error.reason}"
         return ""

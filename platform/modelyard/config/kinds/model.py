@@ -201,8 +201,10 @@ class Model(Document):
     """Goes into every random_state, and into every split."""
     evaluation: Evaluation = Evaluation()
     """How a trained model is judged."""
+    approval: Literal["none", "required"] = "none"
+    """required: a version goes live only once somebody has approved it who did not make it."""
     promotion: Literal["auto", "manual"] = "auto"
-    """auto: a registered version goes live at the next midnight; manual: when someone promotes it."""
+    """auto: a registered version, once approved, goes live at the next midnight; manual: when someone promotes it."""
     resources: Resources = Resources()
     """What a run may use."""
     scoring: Scoring | None = None

@@ -40,6 +40,7 @@ class Rules:
         metadata: Where records live.
         artifacts: Where bytes live.
         actor: Who is named in the history.
+        operator: Whether he may do what operators alone may: whoever has the stores themselves at hand is one.
         clock: The time. Order hangs on sequences alone; a wrong clock makes wrong dates, and nothing else.
     """
 
@@ -49,12 +50,14 @@ class Rules:
         artifacts: ArtifactStore,
         *,
         actor: str,
+        operator: bool = True,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._metadata = metadata
         self._artifacts = artifacts
         self._documents = Documents(artifacts)
         self._actor = actor
+        self._operator = operator
         self._clock = clock
 
     def _happening(self, subject: str, kind: str, details: dict[str, Any]) -> Happening:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
 from modelyard.config.definitions import ModelDefinition
-from modelyard.errors import Conflict
+from modelyard.errors import Conflict, Forbidden
+from modelyard.registry.approval import with_names
 from modelyard.registry.checks import check_project, check_subject, check_text
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind
@@ -38,13 +39,13 @@ class ModelRules(RunRules):
         if current is not None and current.project != project:
             msg = f"`{content.name}` belongs to project `{current.project}`"
             raise Conflict(msg, "give the model another name, or remove it from that project first")
-        queued = None if run is None or self._metadata.run(run.id) else self._new_run(run, content.name)
         if current is not None and current.archived_at is None and current.definition == kept:
-            if queued is None:
-                return self._whole(current)
             revised = current
         else:
             revised = self._revised(current, content, kept, project)
+        queued = None if run is None or self._metadata.run(run.id) else self._new_run(run, revised)
+        if revised is current and queued is None:
+            return self._whole(revised)
         _check_revision(content.name, current, expected_revision)
         self._metadata.put_model(
             revised,
@@ -58,7 +59,12 @@ class ModelRules(RunRules):
     def _revised(
         self, current: ModelRecord | None, content: ModelDefinition, kept: dict[str, Any], project: str
     ) -> ModelRecord:
+        if current is not None and current.needs_approval and not content.needs_approval and not self._operator:
+            msg = f"`{content.name}` asks for approval, and this definition does not"
+            raise Forbidden(msg, "write `approval: required`, or let an operator apply it")
         now = self._clock()
+        config = digest(content.training)
+        authors = current.authors if current is not None and current.config == config else ()
         return ModelRecord(
             name=content.name,
             project=project,
@@ -66,11 +72,13 @@ class ModelRules(RunRules):
             timezone=content.timezone,
             revision=1 if current is None else current.revision + 1,
             definition=kept,
-            config=digest(content.training),
+            config=config,
             latest=None if current is None else current.latest,
             promotions=0 if current is None else current.promotions,
             created_at=now if current is None else current.created_at,
             updated_at=now,
+            authors=with_names(authors, [self._actor]),
+            needs_approval=content.needs_approval,
         )
 
     def _applied(self, current: ModelRecord | None, revised: ModelRecord, run: Run | None) -> list[Happening]:

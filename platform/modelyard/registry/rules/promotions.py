@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import digest
 from modelyard.errors import Conflict, NotFound
 from modelyard.local_days import next_day_start
+from modelyard.registry.approval import check_approved
 from modelyard.registry.checks import check_instant, check_kept_instant, check_key, check_name, check_number, check_text
 from modelyard.registry.live import check_start, previous_version, superseded
 from modelyard.registry.metadata import KeyRecord, Stale
@@ -82,11 +83,12 @@ class PromotionRules(Rules):
         planned = self._metadata.effective_promotions(record.name, since=fact.live_from)
         details = {"version": fact.version, "live_from": fact.live_from.isoformat(), "sequence": fact.sequence}
         kind = "model.promoted" if fact.kind is PromotionKind.PROMOTE else "model.rolled_back"
+        version = self._promoted(record, fact)
         try:
             self._metadata.add_promotion(
                 fact,
                 supersedes=superseded(fact.kind, fact.live_from, planned),
-                revives=self._revived(record, fact),
+                revives=_revived(version),
                 key=None if key is None else KeyRecord(key, digest(asked), fact.model_dump_json()),
                 happenings=[self._happening(f"model:{record.name}", kind, {**details, "reason": fact.reason})],
             )
@@ -99,19 +101,18 @@ class PromotionRules(Rules):
             raise Conflict(msg, f"look at `modelyard models {record.name}`, then promote again") from stale
         return fact
 
-    def _revived(self, record: ModelRecord, fact: Promotion) -> ModelVersion | None:
-        """The version as it is READY again, where it is ARCHIVED."""
+    def _promoted(self, record: ModelRecord, fact: Promotion) -> ModelVersion:
+        """The version that is to be live. An approval is never taken back, so what is found here stays so."""
         number = check_number(fact.version or 0, f"`{record.name}`")
         version = self._metadata.version(record.name, number)
         if version is None:
             msg = f"`{record.name}` has no version {number}"
             raise NotFound(msg, f"`modelyard models {record.name}` lists its versions")
-        if version.state is VersionState.READY:
-            return None
-        if version.state is VersionState.ARCHIVED:
-            return version.model_copy(update={"state": VersionState.READY, "archived_at": None})
-        msg = f"version {number} of `{record.name}` is {version.state}"
-        raise Conflict(msg, "only a version whose bytes are there can be live")
+        if version.state not in (VersionState.READY, VersionState.ARCHIVED):
+            msg = f"version {number} of `{record.name}` is {version.state}"
+            raise Conflict(msg, "only a version whose bytes are there can be live")
+        check_approved(record, version)
+        return version
 
     def live(self, model: str, at: datetime) -> ModelVersion | None:
         instant = check_instant(at, "the instant")
@@ -127,3 +128,10 @@ class PromotionRules(Rules):
         if not facts:
             self._known_model(model)
         return facts
+
+
+def _revived(version: ModelVersion) -> ModelVersion | None:
+    """A version as it is READY again, where it is ARCHIVED."""
+    if version.state is VersionState.READY:
+        return None
+    return version.model_copy(update={"state": VersionState.READY, "archived_at": None})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.files import CHUNK
+from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import RUNS
 from modelyard.registry.checks import (
     check_digest,
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.metadata import Happening
-    from modelyard.registry.records import Run, RunProgress
+    from modelyard.registry.records import ModelRecord, Run, RunProgress
 
-_FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by")
+_FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by", "authors")
 """What of a run never changes."""
 
 
@@ -39,17 +40,19 @@ class RunRules(Rules):
         existing = self._metadata.run(check_run_id(run.id))
         if existing is not None:
             return self._whole(existing, "spec")
-        self._usable_model(run.model)
-        queued = self._new_run(run, run.model)
+        queued = self._new_run(run, self._usable_model(run.model))
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
         return self._whole(queued, "spec")
 
-    def _new_run(self, run: Run, model: str) -> Run:
+    def _new_run(self, run: Run, model: ModelRecord) -> Run:
+        """A run as it is recorded: what it says of who asks, and whose model it is, is what the registry knows."""
         _check_run(run)
-        if run.state is not RunState.QUEUED or run.sequence != 1 or run.model != model:
-            msg = f"a new run of `{model}` is QUEUED and has sequence 1; `{run.id}` is {run.state}, {run.sequence}"
+        if run.state is not RunState.QUEUED or run.sequence != 1 or run.model != model.name:
+            msg = f"a new run of `{model.name}` is QUEUED and has sequence 1; `{run.id}` is {run.state}, {run.sequence}"
             raise InvalidData(msg)
-        return run.model_copy(update={"spec": self._documents.shelve(run.spec)})
+        known = {"project": model.project, "team": model.team, "created_by": self._actor}
+        authors = with_names(model.authors, [self._actor])
+        return run.model_copy(update={**known, "authors": authors, "spec": self._documents.shelve(run.spec)})
 
     def _queued(self, run: Run) -> Happening:
         details = {"model": run.model, "request": run.request, "attempt": run.attempt}

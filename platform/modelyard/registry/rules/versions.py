@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
+from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import VERSIONS
 from modelyard.registry.checks import check_digest, check_key, check_metrics, check_name, check_number, check_text
 from modelyard.registry.contents import check_artifacts, check_content
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.artifacts import Writer
     from modelyard.registry.metadata import KeyRecord
-    from modelyard.registry.records import Page, VersionClaim
+    from modelyard.registry.records import ModelRecord, Page, VersionClaim
 
 _SECRET = 16  # random bytes of a location: nobody guesses where a version's files will lie
 
@@ -42,6 +43,7 @@ class VersionRules(Rules):
         if known is not None:
             return self._claimed_before(claim, fingerprint, known)
         model = self._usable_model(claim.model)
+        authors = self._authors(claim, model)
 
         def make(number: int) -> ModelVersion:
             return ModelVersion(
@@ -52,9 +54,18 @@ class VersionRules(Rules):
                 location=f"{VERSIONS}/{model.team}/{claim.model}/{number}-{secrets.token_hex(_SECRET)}",
                 created_at=self._clock(),
                 created_by=self._actor,
+                authors=authors,
+                needs_approval=model.needs_approval,
             )
 
         return self._targeted(self._metadata.add_claim(claim.model, claim.key, fingerprint, make))
+
+    def _authors(self, claim: VersionClaim, model: ModelRecord) -> tuple[str, ...]:
+        """Who made what is claimed, beside whoever claims it."""
+        run = None if claim.run is None else self._metadata.run(claim.run)
+        asked = () if run is None or run.model != model.name else run.authors
+        defined = model.authors if claim.pins.config == model.config else ()
+        return with_names(asked, defined)
 
     def _claimed_before(self, claim: VersionClaim, fingerprint: str, known: KeyRecord) -> Claim:
         version = self._metadata.version(claim.model, int(known.answer))

@@ -96,6 +96,14 @@ class VersionTables(Tables):
             )
             write_events(connection, happenings)
 
+    def approve_version(
+        self, version: ModelVersion, *, expected: VersionState, happenings: Sequence[Happening]
+    ) -> None:
+        unapproved = version.model_copy(update={"approved_at": None})
+        with self._database.writing() as connection:
+            _change_state(connection, version, expected, read_as=unapproved)
+            write_events(connection, happenings)
+
     def drop_claim(self, version: ModelVersion) -> None:
         with self._database.writing() as connection:
             cursor = connection.execute(
@@ -137,10 +145,15 @@ def make_ready(connection: sqlite3.Connection, version: ModelVersion, expected: 
     )
 
 
-def _change_state(connection: sqlite3.Connection, version: ModelVersion, expected: VersionState) -> None:
+def _change_state(
+    connection: sqlite3.Connection, version: ModelVersion, expected: VersionState, read_as: ModelVersion | None = None
+) -> None:
+    """Write a version over the one that was read: in a state, and approved or not."""
     since = version.archived_at or version.created_at
+    approved = (read_as or version).approved_at is not None
     cursor = connection.execute(
-        "UPDATE version SET state = ?, since = ?, layout = ?, body = ? WHERE model = ? AND number = ? AND state = ?",
-        (version.state, micros(since), *encode(version), version.model, version.number, expected),
+        """UPDATE version SET state = ?, since = ?, layout = ?, body = ?
+        WHERE model = ? AND number = ? AND state = ? AND (json_extract(body, '$.approved_at') IS NOT NULL) = ?""",
+        (version.state, micros(since), *encode(version), version.model, version.number, expected, approved),
     )
-    expect(cursor, f"version {version.number} of `{version.model}` is not {expected} any more")
+    expect(cursor, f"version {version.number} of `{version.model}` is not as it was read any more: {expected}")

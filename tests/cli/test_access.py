@@ -1,0 +1,73 @@
+"""`modelyard approve`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelyard.cli.main import run
+from modelyard.registry.home import RegistryHome
+from tests.registry.making import apply, claim_of, register, run_of, write_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
+    """Models of Amina's that ask for approval, in a registry on this machine."""
+    monkeypatch.setenv("MODELYARD_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return RegistryHome(tmp_path / "home").registry("amina")
+
+
+def test_a_version_is_approved_and_shown_so(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = apply(registry, approval="required", timezone="Africa/Nairobi")
+    asked = registry.queue_run(run_of())
+    pins = claim_of().pins.model_copy(update={"config": record.config})
+    claim = claim_of().model_copy(update={"run": asked.id, "pins": pins})
+    from modelyard.registry.transfer import register_version
+
+    register_version(registry, claim, write_files(tmp_path / "made"))
+
+    monkeypatch.setenv("MODELYARD_ACTOR", "amina")
+    assert run(["promote", "ke"]) == 1
+    assert "modelyard approve ke 1" in capsys.readouterr().err
+    assert run(["approve", "ke"]) == 77
+    assert "`amina` is among those who made version 1" in capsys.readouterr().err
+    assert run(["models", "ke"]) == 0
+    assert "waits for it" in capsys.readouterr().out
+
+    monkeypatch.setenv("MODELYARD_ACTOR", "wanjiru")
+    assert run(["approve", "ke", "1", "--reason", "memo 112"]) == 0
+    said = capsys.readouterr().out
+    assert "Version 1 of ke is approved by wanjiru since" in said
+    assert "It is live from" in said
+    assert run(["models", "ke"]) == 0
+    assert "by wanjiru, " in capsys.readouterr().out
+    assert run(["approve", "ke", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["promotion"]["version"] == 1
+
+
+def test_what_is_left_to_do_is_said(
+    registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(registry, approval="required", promotion="manual")
+    register(registry, tmp_path)
+    monkeypatch.setenv("MODELYARD_ACTOR", "wanjiru")
+    assert run(["approve", "ke"]) == 0
+    assert "`modelyard promote ke 1` makes it live" in capsys.readouterr().out
+    asked = registry.queue_run(run_of())
+    from modelyard.registry.transfer import register_version
+
+    apply(registry, approval="required")
+    claim = claim_of("two", request="b" * 64).model_copy(update={"run": asked.id})
+    register_version(registry, claim, write_files(tmp_path / "made"))
+    assert run(["approve", "ke"]) == 0
+    assert "But it is not promoted: the model's definition has changed" in capsys.readouterr().out
