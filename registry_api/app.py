@@ -15,6 +15,7 @@ from registry_api.metrics import Metrics
 from registry_api.routes import artifacts, bundles, feature_sets, health, history, models, promotions, runs, versions
 
 if TYPE_CHECKING:
+    from modelyard.datasets.store import DatasetStore
     from modelyard.registry.local import LocalRegistry
 
 DESCRIPTION = """\
@@ -25,11 +26,12 @@ write may be sent again: it carries a key, or a condition, or means the same the
 """
 
 
-def create_app(registry: LocalRegistry) -> FastAPI:
+def create_app(registry: LocalRegistry, datasets: DatasetStore | None = None) -> FastAPI:
     """The service over a registry.
 
     Args:
         registry: The registry that is served; it is shared by threads.
+        datasets: Where training sets are, whose URLs runs' pods are given.
     """
     app = FastAPI(
         title="Modelyard registry",
@@ -38,6 +40,7 @@ def create_app(registry: LocalRegistry) -> FastAPI:
         redirect_slashes=False,  # one path for each thing
     )
     app.state.registry = registry
+    app.state.datasets = datasets
     app.state.metrics = Metrics()
     for module in (models, versions, artifacts, promotions, feature_sets, bundles, runs, history, health):
         app.include_router(module.router)

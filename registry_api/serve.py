@@ -13,6 +13,7 @@ from registry_api.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from modelyard.datasets.store import DatasetStore
     from modelyard.registry.local import LocalRegistry
 
 DRAIN = 30
@@ -20,10 +21,10 @@ DRAIN = 30
 less."""
 
 
-def make_server(registry: LocalRegistry) -> uvicorn.Server:
+def make_server(registry: LocalRegistry, datasets: DatasetStore | None = None) -> uvicorn.Server:
     """A server for a registry, to be run on a socket that listens."""
     config = uvicorn.Config(
-        create_app(registry),
+        create_app(registry, datasets),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
@@ -32,7 +33,14 @@ def make_server(registry: LocalRegistry) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def serve(registry: LocalRegistry, host: str, port: int, *, tell: Callable[[str], None]) -> None:
+def serve(
+    registry: LocalRegistry,
+    host: str,
+    port: int,
+    *,
+    tell: Callable[[str], None],
+    datasets: DatasetStore | None = None,
+) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:
@@ -40,6 +48,7 @@ def serve(registry: LocalRegistry, host: str, port: int, *, tell: Callable[[str]
         host: A name or address of this machine.
         port: The port; 0 for a free one.
         tell: Is told the service's address once it listens.
+        datasets: Where training sets are, whose URLs runs' pods are given.
 
     Raises:
         UsageError: The address could be reached from another machine, or is taken; or the store is newer than this
@@ -51,4 +60,4 @@ def serve(registry: LocalRegistry, host: str, port: int, *, tell: Callable[[str]
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        make_server(registry).run(sockets=[listener])
+        make_server(registry, datasets).run(sockets=[listener])

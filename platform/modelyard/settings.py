@@ -22,6 +22,7 @@ VARIABLES = (
     "MODELYARD_ALLOW_BUNDLES",
     "MODELYARD_AUTH_FILE",
     "MODELYARD_COMMAND",  # read by dags/
+    "MODELYARD_CONTROLLER_FILE",
     "MODELYARD_DATASETS",
     "MODELYARD_ENVIRONMENT",
     "MODELYARD_HOME",
@@ -29,10 +30,12 @@ VARIABLES = (
     "MODELYARD_PARALLEL",
     "MODELYARD_PROJECT",  # read by dags/
     "MODELYARD_REGISTRY",
+    "MODELYARD_RUN",
     "MODELYARD_RUN_KEY_FILE",
     "MODELYARD_SPECS",
     "MODELYARD_TOKEN",
     "MODELYARD_TOKEN_FILE",
+    "MODELYARD_TRIES",
 )
 """Every environment variable that means something, here or to a part that can't import this."""
 
@@ -73,6 +76,12 @@ class Settings:
     machine alone."""
     run_key_file: str = ""
     """`MODELYARD_RUN_KEY_FILE`: the file with the key that run tokens are made with; none are unless said."""
+    controller_file: str = ""
+    """`MODELYARD_CONTROLLER_FILE`: the YAML file that says how the controller makes Jobs of runs."""
+    run: str = ""
+    """`MODELYARD_RUN`: in a job's pod, the run that it works for."""
+    tries: int = 0
+    """`MODELYARD_TRIES`: in a job's pod, the try of the run."""
 
     @property
     def cache(self) -> Path:
@@ -85,16 +94,19 @@ class Settings:
             "MODELYARD_ACTOR": self.actor,
             "MODELYARD_ALLOW_BUNDLES": str(int(self.allow_bundles)),
             "MODELYARD_AUTH_FILE": self.auth_file,
+            "MODELYARD_CONTROLLER_FILE": self.controller_file,
             "MODELYARD_DATASETS": self.datasets,
             "MODELYARD_ENVIRONMENT": self.environment,
             "MODELYARD_HOME": str(self.home),
             "MODELYARD_LAUNCHER": self.launcher,
             "MODELYARD_PARALLEL": str(self.parallel),
             "MODELYARD_REGISTRY": self.registry,
+            "MODELYARD_RUN": self.run,
             "MODELYARD_RUN_KEY_FILE": self.run_key_file,
             "MODELYARD_SPECS": str(self.specs),
             "MODELYARD_TOKEN": self.token,
             "MODELYARD_TOKEN_FILE": self.token_file,
+            "MODELYARD_TRIES": str(self.tries) if self.tries else "",
         }
         return {name: value for name, value in said.items() if value}
 
@@ -125,6 +137,9 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         token_file=environment.get("MODELYARD_TOKEN_FILE", ""),
         auth_file=environment.get("MODELYARD_AUTH_FILE", ""),
         run_key_file=environment.get("MODELYARD_RUN_KEY_FILE", ""),
+        controller_file=environment.get("MODELYARD_CONTROLLER_FILE", ""),
+        run=environment.get("MODELYARD_RUN", ""),
+        tries=_tries(environment),
     )
 
 
@@ -141,6 +156,14 @@ def _parallel(environment: Mapping[str, str]) -> int:
     if not text.isdecimal() or not int(text):
         reason = f"MODELYARD_PARALLEL is `{text}`"
         raise UsageError(reason, "set it to a whole number from 1 on, or leave it unset")
+    return int(text)
+
+
+def _tries(environment: Mapping[str, str]) -> int:
+    text = environment.get("MODELYARD_TRIES") or "0"
+    if not text.isdecimal():
+        reason = f"MODELYARD_TRIES is `{text}`"
+        raise UsageError(reason, "it is the controller's to set")
     return int(text)
 
 

@@ -2,22 +2,31 @@
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from modelyard.errors import InvalidData
+from modelyard.canonical import canonical_json
+from modelyard.errors import InvalidData, NotFound
 from modelyard.files import io_errors
 from modelyard.registry.records import Page, Run, RunProgress
+from modelyard.training.tasks import pod_task
 from registry_api import examples
 from registry_api.openapi import answers, failures
 from registry_api.requests import Limit, PageToken, RunId, Served, StrictRoute
 
+if TYPE_CHECKING:
+    from modelyard.datasets.store import DatasetStore
+
 router = APIRouter(prefix="/v1", tags=["runs"], route_class=StrictRoute)
 
+URL_SECONDS = 3600
+"""How long the URLs of a task open their files: longer than it takes to fetch a large training set."""
+
+_TASK = {"application/json": {"schema": {"type": "object"}, "example": {"run": examples.RUN_ID}}}
 _LOG = {"text/plain": {"schema": {"type": "string"}, "example": "fitting on 41,200 rows\n"}}
 
 
@@ -60,6 +69,24 @@ def update_run(
 def cancel_run(registry: Served, run_id: RunId) -> Run:
     """Ask for a run to end; a queued one is cancelled at once. A terminal one stays as it is."""
     return registry.cancel_run(run_id)
+
+
+@router.get(
+    "/runs/{run_id}/task",
+    response_class=Response,
+    responses={200: {"description": "The task", "content": _TASK}, **failures(404, 409)},
+)
+def read_task(request: Request, registry: Served, run_id: RunId) -> Response:
+    """What the pod of a run is to do: its specification, and URLs that open its training set's files for a while."""
+    datasets: DatasetStore | None = request.app.state.datasets
+    if datasets is None:
+        msg = "this service has no datasets"
+        raise NotFound(msg, "set MODELYARD_DATASETS for the registry service, too")
+    task = pod_task(registry.run(run_id), datasets, URL_SECONDS)
+    # The URLs are keys: nobody on the way keeps them.
+    return Response(
+        canonical_json(task.content()), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
 
 
 @router.put("/runs/{run_id}/progress", responses=answers(examples.PROGRESS, 404, 409, 413))

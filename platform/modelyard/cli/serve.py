@@ -28,9 +28,18 @@ def registry(
 
     with told_what_to_install("`modelyard serve`"):
         from registry_api.serve import serve
-    settings = open_workspace(needs_project=False).settings
+    workspace = open_workspace(needs_project=False)
+    settings = workspace.settings
     home = registry_home(settings.registry)
-    serve(home.registry(settings.actor), host, port, tell=lambda url: note(f"The registry of {home.path} is at {url}"))
+    # Only an object store has URLs for the pods of runs.
+    datasets = workspace.datasets if settings.datasets.startswith("s3:") else None
+    serve(
+        home.registry(settings.actor),
+        host,
+        port,
+        tell=lambda url: note(f"The registry of {home.path} is at {url}"),
+        datasets=datasets,
+    )
 
 
 @_serve.command("scoring")

@@ -27,7 +27,7 @@ from modelyard.datasets import parquet
 from modelyard.datasets.folders import abandoned, locked_folder
 from modelyard.datasets.names import checked_dataset, checked_partition
 from modelyard.datasets.store import DataFile, Manifest
-from modelyard.errors import IntegrityError, InvalidData, ModelyardError, StorageFull
+from modelyard.errors import IntegrityError, InvalidData, ModelyardError, StorageFull, UsageError
 from modelyard.files import sync_folder
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class FilesystemDatasets:
         """The paths of a manifest's files."""
         location = self._location(manifest.dataset)
         return [str(location / file.path) for file in manifest.files]
+
+    def presigned(self, manifest: Manifest, seconds: int) -> Sequence[str]:  # noqa: ARG002 - as the Protocol has it
+        """A folder has no URLs."""
+        reason = f"the files of `{manifest.dataset}` lie in a folder, and can't be read by URL"
+        raise UsageError(reason, "set MODELYARD_DATASETS to s3://BUCKET/PREFIX")
 
     def verify(self, manifest: Manifest) -> None:
         """Check that every file is there with the size and the bytes that its manifest names.

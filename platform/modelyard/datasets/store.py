@@ -82,6 +82,13 @@ class DatasetStore(Protocol):
     def files(self, manifest: Manifest) -> Sequence[str]:
         """Where a manifest's files can be read: paths or URLs, which the engine and PyArrow understand."""
 
+    def presigned(self, manifest: Manifest, seconds: int) -> Sequence[str]:
+        """URLs that open a manifest's files, in their order, and nothing else, for so many seconds.
+
+        Raises:
+            UsageError: The store has no URLs.
+        """
+
     def verify(self, manifest: Manifest) -> None:
         """Check every file against its manifest.
 

@@ -1,31 +1,56 @@
-"""`python -m modelyard.jobs.prepare TASK.json`: build a training set, with the platform's code and identity.
+"""`python -m modelyard.jobs.prepare [TASK.json]`: build a training set, with the platform's code and identity.
 
 Feature partitions that are missing are back-filled, sources are audited, and the training set is published as a
 dataset. Every run that asks for the same one shares it. If the process dies, nothing half is seen, and the next try
 goes on from the partitions that are there.
+
+Here it is handed its task in a file. In a pod it has no argument, and reads from the registry what its run asks for.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modelyard.registry.records import Outcome
 from modelyard.training.job import run_job, tell
-from modelyard.training.spec import PrepareTask
+from modelyard.training.spec import PrepareTask, RunSpec
+
+if TYPE_CHECKING:
+    from modelyard.registry.registry import Registry
+    from modelyard.settings import Settings
 
 
 def prepare(file: Path) -> Outcome:
     """Build the training set that a task's file asks for."""
-    from modelyard.features.training_set import build_training_set
     from modelyard.settings import read_settings
-    from modelyard.wiring import open_datasets, open_engine, open_registry
+    from modelyard.wiring import open_registry
 
     task = PrepareTask.model_validate_json(file.read_bytes())
     settings = read_settings(Path(task.root), task.environment)
+    return build(task.spec, settings, open_registry(settings))
+
+
+def prepare_in_pod(settings: Settings, registry: Registry) -> Outcome:
+    """Build the training set that the pod's run asks for."""
+    return build(RunSpec.model_validate(registry.run(settings.run).spec), settings, registry)
+
+
+def build(spec: RunSpec, settings: Settings, registry: Registry) -> Outcome:
+    """Build a training set.
+
+    Args:
+        spec: What asks for it.
+        settings: Where sources and datasets are.
+        registry: Where the feature sets are recorded.
+    """
+    from modelyard.features.training_set import build_training_set
+    from modelyard.wiring import open_datasets, open_engine
+
     manifest = build_training_set(
-        task.spec,
-        registry=open_registry(settings),
+        spec,
+        registry=registry,
         engine=open_engine(settings),
         datasets=open_datasets(settings),
         progress=tell,
@@ -34,5 +59,14 @@ def prepare(file: Path) -> Outcome:
     return Outcome(ok=True)
 
 
+def main() -> int:
+    """The job's exit code."""
+    if len(sys.argv) > 1:
+        return run_job(prepare, Path(sys.argv[1]))
+    from modelyard.jobs.pod import run_pod
+
+    return run_pod(prepare_in_pod)
+
+
 if __name__ == "__main__":
-    sys.exit(run_job(prepare, Path(sys.argv[1])))
+    sys.exit(main())

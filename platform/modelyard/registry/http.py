@@ -222,6 +222,14 @@ class HttpRegistry:
         found = self._transport.call("GET", f"{_run(run_id)}/progress")
         return self._read(_PERHAPS_PROGRESS.validate_json, found)
 
+    def run_task(self, run_id: str) -> bytes:
+        """What the pod of a run that trains is to do, as JSON; with the token of that run.
+
+        Raises:
+            Conflict: The run does not train just now.
+        """
+        return self._transport.call("GET", f"{_run(run_id)}/task")
+
     def write_run_log(self, run_id: str, log: BinaryIO) -> None:
         start = log.tell()
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from modelyard.errors import InvalidData, ModelyardError, Unavailable
-from modelyard.extras import told_what_to_install
 from modelyard.files import writing_whole
 from modelyard.registry.records import Outcome
 
@@ -38,6 +37,18 @@ def read_outcome(content: bytes | None) -> Outcome | None:
         return None
 
 
+_listeners: list[Callable[[str, float], None]] = []
+
+
+def listen(listener: Callable[[str, float], None]) -> None:
+    """Tell somebody else of a job's progress too, from now on.
+
+    Args:
+        listener: Told what is being done, and how much is.
+    """
+    _listeners.append(listener)
+
+
 def tell(what: str, part: float) -> None:
     """Print a line of progress.
 
@@ -47,23 +58,18 @@ def tell(what: str, part: float) -> None:
     """
     sys.stdout.write(f"progress {part:.2f} {what}\n")
     sys.stdout.flush()
+    for listener in _listeners:
+        listener(what, part)
 
 
-def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
-    """Do a job's work and leave its outcome behind, whatever happens short of a kill.
-
-    A process that dies before the outcome is written leaves none, and is started again.
+def outcome_of(work: Callable[[], Outcome]) -> Outcome:
+    """How a job's work ends, whatever happens short of a kill; a reason is printed.
 
     Args:
-        work: The work, given the task's file.
-        task: The task's file; the outcome goes beside it.
-
-    Returns:
-        The process's exit code: 0 done, 65 failed for good, 75 to be tried again.
+        work: The work.
     """
     try:
-        with told_what_to_install("this job"):
-            outcome = work(task)
+        outcome = work()
     except ModelyardError as error:
         outcome = Outcome(ok=False, reason=str(error), permanent=not error.transient)
     except OSError as error:
@@ -74,6 +80,22 @@ def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
         outcome = Outcome(ok=False, reason=f"{type(error).__name__}: {error}", permanent=True)
     if outcome.reason:
         sys.stdout.write(f"{outcome.reason}\n")
+    return outcome
+
+
+def run_job(work: Callable[[Path], Outcome], task: Path) -> int:
+    """Do a job's work and leave its outcome behind.
+
+    A process that dies before the outcome is written leaves none, and is started again.
+
+    Args:
+        work: The work, given the task's file.
+        task: The task's file; the outcome goes beside it.
+
+    Returns:
+        The process's exit code: 0 done, 65 failed for good, 75 to be tried again.
+    """
+    outcome = outcome_of(lambda: work(task))
     with writing_whole(task.parent / OUTCOME) as file:
         file.write(outcome.model_dump_json().encode())
     return exit_code(outcome)

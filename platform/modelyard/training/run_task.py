@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.bundles import bundle_name
 from modelyard.registry.records import Artifact, Outcome, Pins, VersionClaim
 from modelyard.training.bundles import import_bundle
+from modelyard.training.identity import code_digest, environment_digest
 from modelyard.training.job import tell
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def _register(
         attempt=int(task.run.rpartition("-")[2]),
         pins=Pins(
             config=spec.config,
-            code=spec.code,
-            environment=spec.environment,
+            # Those of this process, which may be another image than the one that the run was queued with.
+            code=code_digest(spec.definition.bundles),
+            environment=environment_digest(),
             training_set=task.training_set_content,
             feature_sets=spec.feature_sets,
         ),

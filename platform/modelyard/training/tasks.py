@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
+from modelyard.errors import Conflict, NotFound
+from modelyard.registry.records import RunState
 from modelyard.training.launchers.launcher import JobKind, JobSpec
 from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
 
@@ -69,6 +71,36 @@ def cores(run: Run) -> float:
     """The cores that a run asks for, read off its record: there may be thousands of them."""
     resources = run.spec["definition"]["document"].get("resources", {})
     return float(resources.get("cpu", Resources().cpu))
+
+
+def pod_task(run: Run, datasets: DatasetStore, seconds: int) -> TrainTask:
+    """What the pod of a run that trains is handed: its own training set, by URLs that open nothing else.
+
+    Args:
+        run: The run.
+        datasets: Where training sets are.
+        seconds: How long the URLs open them.
+
+    Raises:
+        Conflict: The run does not train just now.
+        NotFound: Its training set is gone.
+    """
+    if run.state is not RunState.TRAINING:
+        reason = f"run `{run.id}` is {run.state}, and has nothing to train"
+        raise Conflict(reason)
+    spec = RunSpec.model_validate(run.spec)
+    built = training_set(datasets, spec)
+    if built is None:
+        reason = f"the training set of run `{run.id}` is gone"
+        raise NotFound(reason)
+    return TrainTask(
+        run=run.id,
+        spec=spec,
+        files=task_files(built, datasets.presigned(built, seconds)),
+        training_set_content=built.digest,
+        roles=built.details["roles"],
+        registry="",  # the pod knows it
+    )
 
 
 @dataclass(frozen=True)
