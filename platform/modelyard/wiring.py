@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from modelyard.registry.home import RegistryHome
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
+    from modelyard.training.controller.controller import Controller
+    from modelyard.training.controller.monitor import Monitor
     from modelyard.training.launchers.launcher import Launcher
 
 
@@ -83,7 +85,41 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def open_launcher(settings: Settings) -> Launcher:
-    """Where runs' processes go."""
+    """Where processes of this machine go: trials everywhere, and runs where there is no cluster for them."""
     from modelyard.training.launchers.local import LocalLauncher
 
     return LocalLauncher(settings.home / "jobs")
+
+
+def open_controller(settings: Settings, monitor: Monitor) -> Controller:
+    """The controller of the cluster that this process finds itself in, or that a kubeconfig names.
+
+    Args:
+        settings: The settings, with the operator's profile and the key of run tokens.
+        monitor: What operators see of it.
+
+    Raises:
+        UsageError: The profile or the key can't be read, or there is no cluster.
+    """
+    import socket
+    from uuid import uuid4
+
+    from modelyard.run_tokens import mint, read_run_key
+    from modelyard.training.controller.controller import Controller, Parts, limits_of
+    from modelyard.training.launchers.kubernetes.api import LEASE_DEADLINE, LEASE_TIMEOUT, Cluster, load_client
+    from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+    from modelyard.training.launchers.kubernetes.lease import Lease
+    from modelyard.training.launchers.kubernetes.profile import read_profile
+
+    profile = read_profile(Path(settings.controller_file or "controller.yaml"))
+    key = read_run_key(settings.run_key_file)
+    client = load_client()
+    lease = Lease(
+        Cluster(client, timeout=LEASE_TIMEOUT, deadline=LEASE_DEADLINE),
+        profile.lease_namespace or profile.namespace,
+        f"modelyard-controller-{profile.installation}",
+        f"{socket.gethostname()}-{uuid4().hex[:8]}",
+    )
+    launcher = KubernetesLauncher(Cluster(client), profile, lambda run, tries: mint(run, tries, key), guard=lease.check)
+    registry, datasets = open_registry(settings), open_datasets(settings)
+    return Controller(Parts(registry, launcher, datasets, settings, limits_of(profile)), lease, monitor)

@@ -60,8 +60,13 @@ class Workspace:
 
     @cached_property
     def launcher(self) -> Launcher:
-        """The launcher."""
+        """The launcher of this machine."""
         return wiring.open_launcher(self.settings)
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether runs are processes of this machine; else the controller of a cluster runs them."""
+        return self.settings.launcher == "local"
 
 
 def open_workspace(start: Path | None = None, *, needs_project: bool = True) -> Workspace:

@@ -22,7 +22,7 @@ def apply(
         Path | None,
         typer.Argument(help="A saved plan, or a folder or file of the project, which narrows what is applied."),
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Run the runs on this machine, and wait for their end.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the runs; here, run them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the registry in line with the project: the plan is shown, then done. Training runs are queued."""
@@ -45,7 +45,8 @@ def apply(
     elif ended:
         print_runs(ended)
     elif applied.runs:
-        note(f"Queued {len(applied.runs)} runs; `modelyard runs reconcile` runs them here.")
+        command = "runs reconcile` runs them here" if workspace.runs_here else "runs --watch` shows them"
+        note(f"Queued {len(applied.runs)} runs; `modelyard {command}.")
     elif not plan.has_changes:
         note("Nothing to do: the registry holds what the project says.")
     fail_with_runs(ended)

@@ -29,6 +29,7 @@ GROUPS = (
     "scoring",
     "orchestration",
     "serve",
+    "controller",
     "simulate",
     "doctor",
 )

@@ -10,6 +10,7 @@ import typer
 
 from modelyard.cli.formats import DAY, local_time, metrics_text
 from modelyard.cli.output import AsJson, note, print_json, print_table, progress
+from modelyard.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ runs = typer.Typer(help="List training runs; look at one, end one, or run them h
 app.add_typer(runs, name="runs")
 
 REFRESH = 0.5  # seconds between two looks at what runs
+OVERLAP = 500  # bytes by which a log that lost its beginning is found again
 NEWEST = 50  # runs in a list: what one person started lately
 
 RunId = Annotated[str, typer.Argument(help="The run, as `modelyard runs` lists it.", metavar="RUN")]
@@ -160,15 +162,19 @@ def show_run(run_id: RunId, as_json: AsJson = False) -> None:
     """Show what is known of a run."""
     from modelyard.workspace import open_workspace
 
-    run = open_workspace(needs_project=False).registry.run(run_id)
+    registry = open_workspace(needs_project=False).registry
+    run = registry.run(run_id)
+    told = registry.run_progress(run_id)
     if as_json:
-        print_json(run)
+        print_json({**run.model_dump(mode="json"), "progress": told and told.model_dump(mode="json")})
         return
+    does = told is not None and told.tries == run.tries and not run.state.terminal
     facts: dict[str, Any] = {
         "run": run.id,
         "model": run.model,
         "state": run.state.value,
         "why": run.reason,
+        "does": f"{told.part:.0%} {told.doing}" if told is not None and does else None,
         "version": run.version,
         "tries": run.tries,
         "as of": run.spec.get("as_of"),
@@ -195,16 +201,24 @@ def print_log(
     printed = b""
     while True:
         run = workspace.registry.run(run_id)
-        log = read_log(run, workspace.registry, workspace.launcher)
+        log = read_log(run, workspace.registry, workspace.launcher if workspace.runs_here else None)
         if as_json:
             print_json({"run": run_id, "log": log.decode(errors="replace")})
             return
-        new = log.removeprefix(printed)
-        typer.echo(new.decode(errors="replace"), nl=False)
+        typer.echo(_what_is_new(log, printed).decode(errors="replace"), nl=False)
         printed = log or printed
         if run.state.terminal or not follow:
             return
         time.sleep(REFRESH)
+
+
+def _what_is_new(log: bytes, printed: bytes) -> bytes:
+    """What was added to a log, of which the beginning may have been left out since, or which is another job's."""
+    if not printed or log.startswith(printed):
+        return log[len(printed) :]
+    last = printed[-OVERLAP:]
+    found = log.rfind(last)
+    return log[found + len(last) :] if found >= 0 else log
 
 
 @runs.command("cancel")
@@ -212,11 +226,13 @@ def cancel_run(run_id: RunId, as_json: AsJson = False) -> None:
     """Ask for a run to end; whoever reconciles the runs ends it."""
     from modelyard.workspace import open_workspace
 
-    run = open_workspace(needs_project=False).registry.cancel_run(run_id)
+    workspace = open_workspace(needs_project=False)
+    run = workspace.registry.cancel_run(run_id)
     if as_json:
         print_json(run)
     elif run.cancel_requested and not run.state.terminal:
-        note(f"{run.id} is {run.state.value.lower()}; the command that waits for it, or `runs reconcile`, ends it.")
+        who = "the command that waits for it, or `runs reconcile`," if workspace.runs_here else "the controller"
+        note(f"{run.id} is {run.state.value.lower()}; {who} ends it.")
     else:
         note(f"{run.id} is {run.state.value.lower()}.")
 
@@ -229,6 +245,9 @@ def reconcile(as_json: AsJson = False) -> None:
     from modelyard.workspace import open_workspace
 
     workspace = open_workspace(needs_project=False)
+    if not workspace.runs_here:
+        reason = "runs are the cluster's to run: MODELYARD_LAUNCHER is `kubernetes`"
+        raise UsageError(reason, "`modelyard runs --watch` shows them; the cluster's controller runs them")
     ended: list[Run] = []
     while waiting := [run.id for run in every(lambda page: workspace.registry.open_runs(page=page))]:
         ended += wait_for(workspace, waiting)

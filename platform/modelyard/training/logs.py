@@ -72,15 +72,6 @@ class LogKeeper:
                 self._locks.pop(job, None)
 
 
-def job_of(run: Run) -> str:
-    """The job that a run's present log comes from, while it runs; empty where it has none."""
-    if run.state is RunState.TRAINING:
-        return training_job(run)
-    if run.state is RunState.BUILDING:
-        return f"{build_prefix(RunSpec.model_validate(run.spec))}{run.tries}"
-    return ""
-
-
 def read_log(run: Run, registry: Registry, launcher: Launcher | None) -> bytes:
     """What is known of a run's log by now; nothing where it has not printed yet.
 

@@ -26,7 +26,7 @@ from modelyard.training.spec import RunSpec
 from modelyard.training.tasks import JobMaker, build_prefix, cores, is_build, training_job, training_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.registry.records import Outcome, Run
@@ -73,6 +73,9 @@ class Reconciler:
         self.logs = LogKeeper(registry, launcher)
         self._moves = moves or Moves(registry)
         self._cores: dict[str, float] = {}
+        self.epoch = self._moves.epoch
+        self.running: Mapping[str, str] = {}
+        """The jobs that ran at the last step, and the run that asked for each of them, where the launcher knows."""
 
     def step(self) -> dict[str, Run]:
         """Move every open run that can move.
@@ -87,6 +90,8 @@ class Reconciler:
             Unavailable: The registry or the datasets do not answer; nothing is lost.
         """
         board = make_board(self._launcher.list(), self._limits, self._cores_of)
+        running = [job for job in board.jobs.values() if job.state is JobState.RUNNING and not job.ends]
+        self.running = {job.name: job.run for job in running if job.run}
         seen: dict[str, Run] = {}
         met_all = True
         for run in every(lambda page: self._registry.open_runs(page=page)):

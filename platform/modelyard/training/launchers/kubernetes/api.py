@@ -26,6 +26,8 @@ TIMEOUT = 5.0
 """Seconds for one answer."""
 DEADLINE = 15.0
 """Seconds until a call that keeps failing in passing is given up."""
+LEASE_TIMEOUT, LEASE_DEADLINE = 3.0, 4.0
+"""The same for a Lease: it is renewed again before it runs out."""
 PAGE = 500
 _LONGEST_PAUSE = 2.0
 _CONNECTIONS = 8

@@ -60,6 +60,8 @@ class Profile(Settings):
     """Tells the Jobs of this installation from those of others in the same namespaces."""
     namespace: Label
     """The namespace of the Jobs."""
+    lease_namespace: Label | None = None
+    """The controller's own namespace, where its Lease is; `namespace` unless said."""
     registry: str = Field(min_length=1)
     """The registry's address as training pods see it."""
     training: Pods
@@ -69,7 +71,7 @@ class Profile(Settings):
     jobs: int = Field(default=10, ge=1)
     """How many jobs go on at the same time."""
     jobs_per_team: int | None = Field(default=None, ge=1)
-    """How many of one team go on at the same time; as many as of all unless said."""
+    """How many of one team go on at the same time; without bound of its own unless said."""
     teams: dict[Owner, Team] = {}
     """What is other for some teams."""
     queue: str = ""

@@ -1,0 +1,1 @@
+"""The controller of a cluster: the reconcile loop, led by one process at a time, and what operators see of it."""
