@@ -106,7 +106,13 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
 
     from modelyard.run_tokens import mint, read_run_key
     from modelyard.training.controller.controller import Controller, Parts, limits_of
-    from modelyard.training.launchers.kubernetes.api import LEASE_DEADLINE, LEASE_TIMEOUT, Cluster, load_client
+    from modelyard.training.launchers.kubernetes.api import (
+        LEASE_DEADLINE,
+        LEASE_TIMEOUT,
+        Cluster,
+        load_client,
+        own_namespace,
+    )
     from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
     from modelyard.training.launchers.kubernetes.lease import Lease
     from modelyard.training.launchers.kubernetes.profile import read_profile
@@ -116,7 +122,7 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
     client = load_client()
     lease = Lease(
         Cluster(client, timeout=LEASE_TIMEOUT, deadline=LEASE_DEADLINE),
-        profile.lease_namespace or profile.namespace,
+        profile.lease_namespace or own_namespace() or profile.namespace,
         f"modelyard-controller-{profile.installation}",
         f"{socket.gethostname()}-{uuid4().hex[:8]}",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,7 +17,6 @@ from modelyard.training.launchers.launcher import NoRoom
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from kubernetes.client import ApiClient
 
@@ -29,6 +29,7 @@ DEADLINE = 15.0
 LEASE_TIMEOUT, LEASE_DEADLINE = 3.0, 4.0
 """The same for a Lease: it is renewed again before it runs out."""
 PAGE = 500
+_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LONGEST_PAUSE = 2.0
 _CONNECTIONS = 8
 _LISTS = 3  # a list whose pages were taken away half-way begins anew, so often
@@ -82,6 +83,14 @@ def load_client(kubeconfig: Path | None = None) -> ApiClient:
     configuration.retries = False  # retries are in one layer, and that is here
     configuration.connection_pool_maxsize = _CONNECTIONS
     return client.ApiClient(configuration)
+
+
+def own_namespace() -> str:
+    """The namespace of the pod that this process is in; empty outside of one."""
+    try:
+        return _NAMESPACE.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 class Cluster:

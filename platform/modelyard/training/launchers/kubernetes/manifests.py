@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
-from modelyard.config.kinds.base import parse_size
+from modelyard.config.kinds.base import format_duration, parse_size
 from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobKind
 
@@ -75,7 +75,7 @@ def job_manifest(spec: JobSpec, profile: Profile) -> dict[str, Any]:
             "annotations": {
                 DIGEST: spec_digest(spec),
                 MEMORY: spec.resources.memory,
-                TIMEOUT: f"{timeout}s",
+                TIMEOUT: format_duration(spec.resources.timeout),
             },
         },
         "spec": {

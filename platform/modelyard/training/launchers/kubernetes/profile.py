@@ -61,7 +61,7 @@ class Profile(Settings):
     namespace: Label
     """The namespace of the Jobs."""
     lease_namespace: Label | None = None
-    """The controller's own namespace, where its Lease is; `namespace` unless said."""
+    """Where the controller's Lease is; in its own namespace unless said."""
     registry: str = Field(min_length=1)
     """The registry's address as training pods see it."""
     training: Pods
