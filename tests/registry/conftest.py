@@ -1,4 +1,4 @@
-"""Registries to test: one in process, one behind a real server on loopback."""
+"""Registries to test: on each back-end, one in process, one behind a real server on loopback."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from modelyard.registry.http import HttpRegistry
 from tests.registries import Clock, Service, serving
 from tests.registry.making import open_local
+from tests.registry.places import Place, drop_table, new_table
+from tests.servers import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +25,33 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def dynamodb() -> Iterator[str]:
+    """The address of DynamoDB, which this process and its children use from now on."""
+    address = address_of("TEST_DYNAMODB_URL")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", address)
+        yield address
+
+
 @pytest.fixture
-def local(tmp_path: Path, clock: Clock) -> LocalRegistry:
-    return open_local(tmp_path / "home", clock)
+def table(dynamodb: str) -> Iterator[str]:  # noqa: ARG001 - its address is in the environment
+    """A DynamoDB table of this test's own."""
+    name = new_table()
+    yield name
+    drop_table(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("dynamodb", marks=pytest.mark.server)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a registry lies; every test that asks for it runs on each back-end."""
+    name = request.getfixturevalue("table") if request.param == "dynamodb" else ""
+    return Place(tmp_path / "home", name)
+
+
+@pytest.fixture
+def local(place: Place, clock: Clock) -> LocalRegistry:
+    return place.registry(clock)
 
 
 @pytest.fixture(scope="session")

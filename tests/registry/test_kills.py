@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import NotFound
-from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
-from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sweep import Sweep
 from tests.registries import serving
-from tests.registry.making import apply, claim_of, open_local, write_files
+from tests.registry.making import apply, claim_of, write_files
+from tests.registry.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +31,11 @@ NURSERY = '''
 import os, sqlite3, sys
 from pathlib import Path
 import httpx
+from botocore.client import BaseClient
 import modelyard.registry.transfer as transfer
 from modelyard.registry.http import HttpRegistry
-from tests.registry.making import claim_of, open_local
+from tests.registry.making import claim_of
+from tests.registry.places import Place
 from tests.registry.test_kills import FILES
 
 address, folder = sys.argv[1], Path(sys.argv[2])
@@ -68,11 +69,15 @@ connect = sqlite3.connect
 sqlite3.connect = lambda *arguments, **options: connect(*arguments, **options, factory=Connection)
 os.replace, os.fsync, os.fchmod = stepping(os.replace), stepping(os.fsync), stepping(os.fchmod)
 httpx.Client.request = stepping(httpx.Client.request)
+call = BaseClient._make_api_call
+BaseClient._make_api_call = lambda self, name, request: (
+    call(self, name, request) if name.startswith(("Get", "Query", "BatchGet")) else stepping(call)(self, name, request)
+)
 for line in sys.stdin:
     when = int(line)
     child = os.fork()
     if child == 0:
-        registry = HttpRegistry(address) if address.startswith("http") else open_local(Path(address))
+        registry = HttpRegistry(address) if address.startswith("http") else Place.read(address).registry()
         transfer.register_version(registry, claim_of("the key", files=FILES), folder)
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -99,18 +104,20 @@ def creators(address: str, folder: Path) -> Iterator[Callable[[int], int]]:
 
 
 @pytest.fixture(params=["in process", "over HTTP"])
-def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Registry]]:
+def yard(request: pytest.FixtureRequest, place: Place) -> Iterator[tuple[str, Registry]]:
     """An address for creators, and the registry behind it."""
-    registry = open_local(tmp_path / "home")
+    registry = place.registry()
     apply(registry)
     if request.param == "in process":
-        yield str(tmp_path / "home"), registry
+        yield str(place), registry
         return
     with serving(registry) as service:
         yield service.url, registry
 
 
-def test_killed_at_every_step_nothing_is_half_and_the_key_goes_on(yard: tuple[str, Registry], tmp_path: Path) -> None:
+def test_killed_at_every_step_nothing_is_half_and_the_key_goes_on(
+    yard: tuple[str, Registry], place: Place, tmp_path: Path
+) -> None:
     address, registry = yard
     when, version = 0, None
     with creators(address, write_files(tmp_path / "made", FILES)) as create:
@@ -123,7 +130,7 @@ def test_killed_at_every_step_nothing_is_half_and_the_key_goes_on(yard: tuple[st
     assert when > 4
     assert registry.claim(claim_of("the key", files=FILES)).version == version
     assert [one.number for one in registry.versions("ke").items] == [1]
-    _sweep_leaves_only(registry, tmp_path / "home")
+    _sweep_leaves_only(registry, place)
 
 
 def _seen(registry: Registry) -> object:
@@ -139,8 +146,8 @@ def _seen(registry: Registry) -> object:
     return version
 
 
-def _sweep_leaves_only(registry: Registry, home: Path) -> None:
-    metadata, artifacts = SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts")
+def _sweep_leaves_only(registry: Registry, place: Place) -> None:
+    metadata, artifacts = place.metadata(), place.artifacts()
     later = registry.latest("ke").created_at + timedelta(days=2)
     Sweep(metadata, artifacts, now=later, actor="sweep", dry_run=False).run()
     version = registry.latest("ke")
@@ -151,15 +158,13 @@ def _sweep_leaves_only(registry: Registry, home: Path) -> None:
 
 
 def test_a_claim_that_nobody_completes_is_swept(tmp_path: Path) -> None:
-    registry = open_local(tmp_path / "home")
+    place = Place(tmp_path / "home")
+    registry = place.registry()
     apply(registry)
-    with creators(str(tmp_path / "home"), write_files(tmp_path / "made", FILES)) as create:
+    with creators(str(place), write_files(tmp_path / "made", FILES)) as create:
         for when in range(12, 20):  # somewhere between the claim and its completion
             assert create(when) == 137
-    metadata, artifacts = (
-        SqliteMetadata(tmp_path / "home/registry.db"),
-        FilesystemArtifacts(tmp_path / "home/artifacts"),
-    )
+    metadata, artifacts = place.metadata(), place.artifacts()
     later = registry.model("ke").created_at + timedelta(days=2)
     assert list(artifacts.stored("models")) != []
     removed = Sweep(metadata, artifacts, now=later, actor="sweep", dry_run=False).run()

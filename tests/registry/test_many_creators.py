@@ -14,7 +14,7 @@ from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import VersionState
 from modelyard.registry.transfer import register_version
 from tests.registries import Service, serving
-from tests.registry.making import apply, claim_of, open_local, write_files
+from tests.registry.making import apply, claim_of, write_files
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.registry import Registry
+    from tests.registry.places import Place
 
 CREATORS = 16
 
 
-def _register(address: str, home: Path, made: Path, key: str) -> int:
-    registry: Registry = HttpRegistry(address) if address else open_local(home)
+def _register(address: str, place: Place, made: Path, key: str) -> int:
+    registry: Registry = HttpRegistry(address) if address else place.registry()
     return register_version(registry, claim_of(key), made).number
 
 
-def _promote(address: str, home: Path, number: int) -> bool:
-    registry: Registry = HttpRegistry(address) if address else open_local(home)
+def _promote(address: str, place: Place, number: int) -> bool:
+    registry: Registry = HttpRegistry(address) if address else place.registry()
     try:
         registry.promote("ke", number)
     except Conflict:
@@ -45,16 +46,16 @@ def _maybe_serving(registry: LocalRegistry, how: str) -> AbstractContextManager[
 
 
 @pytest.mark.parametrize("how", ["in process", "over HTTP"])
-def test_sixteen_processes_make_sixteen_versions(how: str, tmp_path: Path) -> None:
-    registry = open_local(tmp_path / "home")
+def test_sixteen_processes_make_sixteen_versions(how: str, place: Place, tmp_path: Path) -> None:
+    registry = place.registry()
     apply(registry)
     made = write_files(tmp_path / "made")
     with _maybe_serving(registry, how) as service, _pool() as pool:
         address = service.url if service else ""
         keys = [f"creator {number}" for number in range(CREATORS)]
-        numbers = list(pool.map(_register, *_same(address, tmp_path / "home", made), keys))
+        numbers = list(pool.map(_register, *_same(address, place, made), keys))
         assert sorted(numbers) == list(range(1, CREATORS + 1))
-        same = list(pool.map(_register, *_same(address, tmp_path / "home", made), ["one key"] * CREATORS))
+        same = list(pool.map(_register, *_same(address, place, made), ["one key"] * CREATORS))
     assert set(same) == {CREATORS + 1}
     versions = registry.versions("ke").items
     assert {version.state for version in versions} == {VersionState.READY}
@@ -62,14 +63,14 @@ def test_sixteen_processes_make_sixteen_versions(how: str, tmp_path: Path) -> No
     assert registry.latest("ke").number == CREATORS + 1
 
 
-def test_one_of_many_promotions_to_the_same_head_comes_first(tmp_path: Path) -> None:
-    registry = open_local(tmp_path / "home")
+def test_one_of_many_promotions_to_the_same_head_comes_first(place: Place, tmp_path: Path) -> None:
+    registry = place.registry()
     apply(registry)
     made = write_files(tmp_path / "made")
     for number in range(8):
         register_version(registry, claim_of(f"key {number}"), made)
     with _pool() as pool:
-        won = list(pool.map(_promote, [""] * 8, [tmp_path / "home"] * 8, range(1, 9)))
+        won = list(pool.map(_promote, [""] * 8, [place] * 8, range(1, 9)))
     facts = registry.promotions("ke")
     assert len(facts) == sum(won) >= 1
     assert [fact.sequence for fact in facts] == list(range(1, len(facts) + 1))
@@ -83,5 +84,5 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(CREATORS, mp_context=context)
 
 
-def _same(address: str, home: Path, made: Path) -> tuple[list[str], list[Path], list[Path]]:
-    return [address] * CREATORS, [home] * CREATORS, [made] * CREATORS
+def _same(address: str, place: Place, made: Path) -> tuple[list[str], list[Place], list[Path]]:
+    return [address] * CREATORS, [place] * CREATORS, [made] * CREATORS

@@ -10,7 +10,6 @@ from modelyard.errors import Conflict, IntegrityError, NotFound
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.rules.base import TRIES, settled
-from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.transfer import upload_artifacts
 from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, register, run_of, write_files
 
@@ -19,21 +18,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
+    from modelyard.registry.metadata import MetadataStore
 
 
 @pytest.fixture
-def before(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
+def before(local: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
     """Makes something happen once, just before the store's next write of a kind."""
 
+    store = type(local._metadata)
+
     def happen(write: str, what: Callable[[], object]) -> None:
-        real = getattr(SqliteMetadata, write)
+        real = getattr(store, write)
 
         def writing(*arguments: Any, **options: Any) -> Any:
-            monkeypatch.setattr(SqliteMetadata, write, real)
+            monkeypatch.setattr(store, write, real)
             what()
             return real(*arguments, **options)
 
-        monkeypatch.setattr(SqliteMetadata, write, writing)
+        monkeypatch.setattr(store, write, writing)
 
     return happen
 
@@ -90,14 +92,15 @@ def test_a_claim_that_is_swept_while_it_is_replayed_is_made_anew(
 ) -> None:
     apply(local)
     first = local.claim(claim_of("one")).version
-    real = SqliteMetadata.version
+    store = type(local._metadata)
+    real = store.version
 
-    def swept(self: SqliteMetadata, model: str, number: int) -> Any:
-        monkeypatch.setattr(SqliteMetadata, "version", real)
+    def swept(self: MetadataStore, model: str, number: int) -> Any:
+        monkeypatch.setattr(store, "version", real)
         self.drop_claim(first)
         return real(self, model, number)
 
-    monkeypatch.setattr(SqliteMetadata, "version", swept)
+    monkeypatch.setattr(store, "version", swept)
     assert local.claim(claim_of("one")).version.number == 2
 
 

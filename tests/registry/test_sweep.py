@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,89 +12,81 @@ import pytest
 
 from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import NotFound
-from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
-from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sweep import Retention, Sweep
 from tests.registries import NOON
-from tests.registry.making import apply, claim_of, definition, open_local, register, run_of, write_files
+from tests.registry.making import apply, claim_of, definition, register, run_of, write_files
+from tests.registry.places import Place
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
+    from modelyard.registry.metadata import MetadataStore
     from modelyard.registry.sweep import Removal
     from tests.registries import Clock
 
 LONG = timedelta(days=100)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def sweep(place: Place, now: datetime, *, dry_run: bool = False) -> list[Removal]:
+    with closing(place.metadata()) as metadata:
+        return Sweep(metadata, place.artifacts(), now=now, actor="sweep", dry_run=dry_run).run()
 
 
-def sweep(home: Path, now: datetime, *, dry_run: bool = False) -> list[Removal]:
-    metadata = SqliteMetadata(home / "registry.db")
-    try:
-        return Sweep(metadata, FilesystemArtifacts(home / "artifacts"), now=now, actor="sweep", dry_run=dry_run).run()
-    finally:
-        metadata.close()
-
-
-def state(home: Path) -> dict[str, int]:
+def state(place: Place) -> dict[str, int]:
     """Every file, and the database's records as they are."""
-    return {str(path): path.stat().st_size for path in (home / "artifacts").rglob("*") if path.is_file()}
+    return {str(path): path.stat().st_size for path in (place.home / "artifacts").rglob("*") if path.is_file()}
 
 
-def age(home: Path, to: datetime) -> None:
+def age(place: Place, to: datetime) -> None:
     """Make every file as old as the test's clock has it."""
-    for path in (home / "artifacts").rglob("*"):
+    for path in (place.home / "artifacts").rglob("*"):
         os.utime(path, (to.timestamp(), to.timestamp()))
 
 
-def test_where_nothing_is_old_nothing_goes(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+def test_where_nothing_is_old_nothing_goes(local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock) -> None:
     apply(local)
     register(local, tmp_path)
     local.claim(claim_of("pending"))
     local.archive_version("ke", 1)
     local.queue_run(run_of())
     local.cancel_run(run_of().id)
-    assert sweep(home, clock.now) == []
-    assert sweep(home / "nowhere", clock.now) == []
+    assert sweep(place, clock.now) == []
+    assert sweep(Place(place.home / "nowhere"), clock.now) == []
 
 
-def test_an_old_claim_goes_with_its_files(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+def test_an_old_claim_goes_with_its_files(local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock) -> None:
     apply(local)
     claimed = local.claim(claim_of("one"))
     with local.receiving("ke", 1, "model.json", claimed.version.location.rpartition("-")[2]) as writer:
         writer.write(write_files(tmp_path).joinpath("model.json").read_bytes())
     later = clock.pass_(days=1, seconds=1)
-    before = state(home)
-    would = sweep(home, later, dry_run=True)
-    assert state(home) == before
+    before = state(place)
+    would = sweep(place, later, dry_run=True)
+    assert state(place) == before
     assert [(removal.kind, removal.size) for removal in would] == [("claim", 25)]
-    assert sweep(home, later) == would
-    assert state(home) == {}
+    assert sweep(place, later) == would
+    assert state(place) == {}
     with pytest.raises(NotFound, match="claim it again"):
         local.complete("ke", 1)
     assert local.claim(claim_of("one")).version.number == 2
-    assert sweep(home, clock.now) == []
+    assert sweep(place, clock.now) == []
 
 
 def test_the_files_of_an_old_archived_version_go_and_its_record_stays(
-    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
 ) -> None:
     apply(local)
     for number in range(3):
         register(local, tmp_path, f"key {number}")
     local.archive_version("ke", 2)
     clock.pass_(days=89)
-    assert sweep(home, clock.now) == []
+    assert sweep(place, clock.now) == []
     clock.pass_(days=2)
-    assert [removal.name for removal in sweep(home, clock.now)] == ["version 2 of ke, archived"]
+    assert [removal.name for removal in sweep(place, clock.now)] == ["version 2 of ke, archived"]
     deleted = local.version("ke", 2)
     assert deleted.state is VersionState.DELETED
     assert [version.number for version in local.versions("ke").items] == [3, 2, 1]
@@ -104,10 +97,12 @@ def test_the_files_of_an_old_archived_version_go_and_its_record_stays(
     assert local.claim(claim_of("key 1")).version == deleted
     assert local.archive_version("ke", 2) == deleted
     assert local.history("model:ke").items[0].type == "version.deleted"
-    assert sweep(home, clock.now) == []
+    assert sweep(place, clock.now) == []
 
 
-def test_live_planned_previous_and_latest_stay(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+def test_live_planned_previous_and_latest_stay(
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
+) -> None:
     apply(local)
     for number in range(6):
         register(local, tmp_path, f"key {number}")
@@ -118,7 +113,7 @@ def test_live_planned_previous_and_latest_stay(local: LocalRegistry, home: Path,
         local.archive_version("ke", number)
     local.promote("ke", 4, live_from=clock.now + 2 * LONG)
     clock.pass_(days=100)
-    removed = [removal.name for removal in sweep(home, clock.now)]
+    removed = [removal.name for removal in sweep(place, clock.now)]
     assert removed == ["version 1 of ke, archived", "version 5 of ke, archived"]
     states = {version.number: version.state for version in local.versions("ke").items}
     assert states[2] is VersionState.ARCHIVED, "a rollback leads there"
@@ -127,25 +122,26 @@ def test_live_planned_previous_and_latest_stay(local: LocalRegistry, home: Path,
 
 
 def test_a_version_that_came_back_meanwhile_stays(
-    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(local)
     register(local, tmp_path)
     local.archive_version("ke", 1)
     clock.pass_(days=100)
-    real = SqliteMetadata.retire_version
+    store = type(local._metadata)
+    real = store.retire_version
 
-    def retire(self: SqliteMetadata, *arguments: object, **options: object) -> None:
+    def retire(self: MetadataStore, *arguments: object, **options: object) -> None:
         local.promote("ke", 1)  # just before the sweep's own write
         real(self, *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SqliteMetadata, "retire_version", retire)
-    assert sweep(home, clock.now) == []
+    monkeypatch.setattr(store, "retire_version", retire)
+    assert sweep(place, clock.now) == []
     assert local.version("ke", 1).state is VersionState.READY
     assert b"".join(local.read_artifact("ke", 1, "model.json"))
 
 
-def test_an_old_run_goes_with_its_log(local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock) -> None:
+def test_an_old_run_goes_with_its_log(local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock) -> None:
     apply(local)
     register(local, tmp_path)
     failed, made, open_ = (f"ke-{letter * 12}-1" for letter in "abc")
@@ -155,14 +151,14 @@ def test_an_old_run_goes_with_its_log(local: LocalRegistry, home: Path, tmp_path
     local.update_run(local.run(failed).model_copy(update={"state": RunState.FAILED}))
     local.update_run(local.run(made).model_copy(update={"state": RunState.SUCCEEDED, "version": 1}))
     clock.pass_(days=91)
-    assert [(removal.name, removal.size) for removal in sweep(home, clock.now)] == [(f"run {failed}, failed", 3)]
+    assert [(removal.name, removal.size) for removal in sweep(place, clock.now)] == [(f"run {failed}, failed", 3)]
     assert [run.id for run in local.runs().items] == [open_, made]
     assert b"".join(local.read_run_log(made)) == b"log"
-    assert {path.parent.name for path in (home / "artifacts" / "runs").rglob("log")} == {made, open_}
+    assert {path.parent.name for path in (place.home / "artifacts" / "runs").rglob("log")} == {made, open_}
 
 
 def test_files_that_nothing_refers_to_go_when_they_are_old(
-    local: LocalRegistry, home: Path, tmp_path: Path, clock: Clock
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
 ) -> None:
     apply(local)
     version = register(local, tmp_path)
@@ -171,8 +167,8 @@ def test_files_that_nothing_refers_to_go_when_they_are_old(
     large = definition("large")
     large["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
     local.apply_model(large, project="lender", expected_revision=0)
-    kept = set(state(home))
-    artifacts = home / "artifacts"
+    kept = set(state(place))
+    artifacts = place.home / "artifacts"
     strays = {
         f"{version.location}/.abc.part": b"torn",
         f"{version.location}/other.json": b"never claimed",
@@ -184,17 +180,17 @@ def test_files_that_nothing_refers_to_go_when_they_are_old(
         f"documents/{'0' * 64}": b"nobody points here",
     }
     write_files(artifacts, strays)
-    assert sweep(home, clock.now) == [], "they may be on their way"
-    age(home, clock.now)
+    assert sweep(place, clock.now) == [], "they may be on their way"
+    age(place, clock.now)
     later = clock.pass_(days=2)
-    would = sweep(home, later, dry_run=True)
+    would = sweep(place, later, dry_run=True)
     assert {removal.name: removal.size for removal in would} == {key: len(body) for key, body in strays.items()}
-    assert sweep(home, later) == would
-    assert set(state(home)) == kept
+    assert sweep(place, later) == would
+    assert set(state(place)) == kept
     assert local.model("large").definition == large
 
 
-def test_documents_of_older_versions_stay(local: LocalRegistry, home: Path, clock: Clock) -> None:
+def test_documents_of_older_versions_stay(local: LocalRegistry, place: Place, clock: Clock) -> None:
     from tests.registry.making import feature_set
 
     for window in ("7d", "30d"):
@@ -203,15 +199,15 @@ def test_documents_of_older_versions_stay(local: LocalRegistry, home: Path, cloc
         wide["sources"]["transactions"]["columns"].update(columns)
         local.register_feature_set(wide, project="lender", lineage={})
     local.archive_feature_set("history")
-    age(home, clock.now)
-    assert sweep(home, clock.pass_(days=200)) == []
+    age(place, clock.now)
+    assert sweep(place, clock.pass_(days=200)) == []
     assert len(local.feature_set("history", 1).definition["sources"]["transactions"]["columns"]) > 1000
 
 
-def test_retention_can_be_set(local: LocalRegistry, home: Path, clock: Clock) -> None:
+def test_retention_can_be_set(local: LocalRegistry, place: Place, clock: Clock) -> None:
     apply(local)
     local.claim(claim_of())
-    metadata, artifacts = SqliteMetadata(home / "registry.db"), FilesystemArtifacts(home / "artifacts")
+    metadata, artifacts = place.metadata(), place.artifacts()
     now = clock.pass_(minutes=2)
     short = Retention(claims=timedelta(minutes=1))
     assert [one.kind for one in Sweep(metadata, artifacts, now=now, actor="x", retention=short).run()] == ["claim"]
@@ -220,22 +216,22 @@ def test_retention_can_be_set(local: LocalRegistry, home: Path, clock: Clock) ->
     metadata.close()
 
 
-def test_a_sweep_that_died_is_finished_by_the_next(local: LocalRegistry, home: Path, tmp_path: Path) -> None:
+def test_a_sweep_that_died_is_finished_by_the_next(local: LocalRegistry, place: Place, tmp_path: Path) -> None:
     apply(local)
     register(local, tmp_path)
     local.archive_version("ke", 1)
-    metadata = SqliteMetadata(home / "registry.db")
+    metadata = place.metadata()
     deleted = local.version("ke", 1).model_copy(update={"state": VersionState.DELETED})
     metadata.retire_version(deleted, expected=VersionState.ARCHIVED, promotions=0, happenings=[])
     metadata.close()
-    age(home, NOON)
-    assert [removal.kind for removal in sweep(home, NOON + timedelta(days=2))] == ["file"]
-    assert state(home) == {}
-    assert open_local(home).version("ke", 1).state is VersionState.DELETED
+    age(place, NOON)
+    assert [removal.kind for removal in sweep(place, NOON + timedelta(days=2))] == ["file"]
+    assert state(place) == {}
+    assert place.registry().version("ke", 1).state is VersionState.DELETED
 
 
 def test_bundles_stay_while_a_model_or_a_run_names_them(
-    local: LocalRegistry, home: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    local: LocalRegistry, place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("modelyard.registry.documents.LARGEST_INLINE", 10)  # definitions lie in documents
     bundles = [{"own.py": f"NUMBER = {number}\n".encode()} for number in range(3)]
@@ -245,8 +241,8 @@ def test_bundles_stay_while_a_model_or_a_run_names_them(
     local.apply_model({**definition(), "bundles": {"./own": digests[0]}}, project="lender", expected_revision=0)
     local.queue_run(run_of(spec={"definition": {"bundles": {"./own": digests[1]}}}))
     later = clock.pass_(days=2)
-    age(home, later - timedelta(days=2))
-    assert [removal.name for removal in sweep(home, later)] == [f"bundles/{digests[2]}.zip"]
+    age(place, later - timedelta(days=2))
+    assert [removal.name for removal in sweep(place, later)] == [f"bundles/{digests[2]}.zip"]
     assert local.read_bundle(digests[0]) == pack(bundles[0])
     assert local.read_bundle(digests[1]) == pack(bundles[1])
     with pytest.raises(NotFound):
