@@ -19,7 +19,7 @@ DEV := $(BASE) --group dev
 CODE := $(wildcard platform/modelyard registry_api scoring_service dags tests bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-airflow test-data test-quickstart check generate bench format lock clean
+.PHONY: help quickstart test test-airflow test-server test-data test-quickstart check generate bench format lock clean
 .DELETE_ON_ERROR:
 
 help: ## List what can be done here.
@@ -34,6 +34,9 @@ test: $(STAMPS)/dev ## Run every test that needs nothing but installed packages,
 
 test-airflow: $(STAMPS)/airflow ## Run the tests of the generated DAGs with the real Airflow.
 	$(BIN)/python -m pytest -m airflow
+
+test-server: $(STAMPS)/dev ## Run the tests on real servers: DynamoDB at TEST_DYNAMODB_URL, S3 at TEST_S3_URL.
+	$(BIN)/python -m pytest -m server
 
 test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder that MODELYARD_DATA names.
 	@test -d "$${MODELYARD_DATA:-}" || { \

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modelyard.features.engine import Engine
     from modelyard.registry.home import RegistryHome
     from modelyard.registry.registry import Registry
+    from modelyard.registry.stores import RegistryStores
     from modelyard.settings import Settings
     from modelyard.training.controller.controller import Controller
     from modelyard.training.controller.monitor import Monitor
@@ -30,22 +31,34 @@ def open_registry(settings: Settings) -> Registry:
 
 
 def open_registry_at(address: str, *, actor: str) -> Registry:
-    """The registry at an address: `file:` for a folder of this machine, `http:` or `https:` for a service.
+    """The registry at an address: that of a service (`http:` or `https:`), or one that `registry_stores` knows.
 
     Args:
         address: The address.
-        actor: Who is named in the history of a registry on this machine.
+        actor: Who is named in the history, unless a service knows better.
 
     Raises:
         UsageError: The address is of another form.
     """
-    scheme = urlsplit(address).scheme
-    if scheme == "file":
-        return registry_home(address).registry(actor)
-    if scheme in ("http", "https"):
+    if urlsplit(address).scheme in ("http", "https"):
         from modelyard.registry.http import HttpRegistry
 
         return HttpRegistry(address)
+    return registry_stores(address).registry(actor)
+
+
+def registry_stores(address: str) -> RegistryStores:
+    """The stores of a registry, for whoever works on them himself.
+
+    Args:
+        address: `file:` for a folder of this machine.
+
+    Raises:
+        UsageError: The address is that of a service, or of another form.
+    """
+    parts = urlsplit(address)
+    if parts.scheme in ("file", "http", "https"):
+        return registry_home(address).stores()
     reason = f"`{address}` is not the address of a registry"
     raise UsageError(reason, "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelyard.registry.overview import ModelDetails, ModelSummary
     from modelyard.registry.records import ModelRecord, ModelVersion, Promotion
     from modelyard.registry.registry import Registry
+    from modelyard.registry.stores import RegistryStores
     from modelyard.registry.sweep import Removal
 
 app = typer.Typer()
@@ -172,18 +173,17 @@ def sweep(
     from contextlib import closing
 
     from modelyard.registry.sweep import Removal, Retention, Sweep
-    from modelyard.wiring import registry_home
+    from modelyard.wiring import registry_stores
     from modelyard.workspace import open_workspace
 
     workspace, now = open_workspace(needs_project=False), datetime.now(UTC)
     settings = workspace.settings
-    home = registry_home(settings.registry)
-    home.check()
     retention = Retention(timedelta(hours=claims), timedelta(days=versions), timedelta(days=runs))
-    with closing(home.metadata()) as metadata, progress("Sweeping"):
+    with closing(registry_stores(settings.registry)) as stores, progress("Sweeping"):
+        stores.metadata.require()
         pass_ = Sweep(
-            metadata,
-            home.artifacts(),
+            stores.metadata,
+            stores.artifacts,
             now=now,
             actor=settings.actor,
             retention=retention,
@@ -201,13 +201,11 @@ def check(as_json: AsJson = False) -> None:
     from contextlib import closing
 
     from modelyard.errors import IntegrityError
-    from modelyard.registry.home import RegistryHome
     from modelyard.registry.integrity import damages
 
-    home = RegistryHome(_home())
-    home.check()
-    with closing(home.metadata()) as metadata, progress("Reading"):
-        found = [*metadata.check(), *damages(metadata, home.artifacts())]
+    with closing(_stores()) as stores, progress("Reading"):
+        stores.metadata.require()
+        found = [*stores.metadata.check(), *damages(stores.metadata, stores.artifacts)]
     if as_json:
         print_json(found)
     elif not found:
@@ -215,6 +213,29 @@ def check(as_json: AsJson = False) -> None:
     if found:
         reason = "; ".join(found)
         raise IntegrityError(reason, "look at the disk; what is damaged can be restored from a backup")
+
+
+@_registry.command("create-table")
+def create_table(
+    name: Annotated[str, typer.Argument(help="The table's name, as in dynamodb+s3://TABLE/BUCKET.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the DynamoDB table of a registry, if it is not there yet."""
+    from modelyard.registry.dynamodb.creation import create_table as create
+
+    with progress("Waiting for the table"):
+        made = create(name)
+    if as_json:
+        print_json({"table": name, "made": made})
+    else:
+        typer.echo(f"Table {name} is made." if made else f"Table {name} is there already.")
+
+
+def _stores() -> RegistryStores:
+    from modelyard.wiring import registry_stores
+    from modelyard.workspace import open_workspace
+
+    return registry_stores(open_workspace(needs_project=False).settings.registry)
 
 
 def _home() -> Path:

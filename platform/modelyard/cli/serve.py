@@ -22,22 +22,22 @@ def registry(
     host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
 ) -> None:
-    """Serve the registry of this machine over HTTP; /docs describes it."""
-    from modelyard.wiring import registry_home
+    """Serve a registry over HTTP; /docs describes it."""
+    from modelyard.wiring import registry_stores
     from modelyard.workspace import open_workspace
 
     with told_what_to_install("`modelyard serve`"):
         from registry_api.serve import serve
     workspace = open_workspace(needs_project=False)
     settings = workspace.settings
-    home = registry_home(settings.registry)
+    stores = registry_stores(settings.registry)
     # Only an object store has URLs for the pods of runs.
     datasets = workspace.datasets if settings.datasets.startswith("s3:") else None
     serve(
-        home.registry(settings.actor),
+        stores.registry(settings.actor),
         host,
         port,
-        tell=lambda url: note(f"The registry of {home.path} is at {url}"),
+        tell=lambda url: note(f"The registry of {stores.address} is at {url}"),
         datasets=datasets,
     )
 

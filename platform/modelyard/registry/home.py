@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modelyard.errors import UsageError
 from modelyard.registry.filesystem import FilesystemArtifacts
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.sqlite import SqliteMetadata
+from modelyard.registry.stores import RegistryStores
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
 
 DATABASE, ARTIFACTS = "registry.db", "artifacts"
 
@@ -33,9 +35,8 @@ class RegistryHome:
         Raises:
             UsageError: There is none.
         """
-        if not self.database.is_file():
-            msg = f"there is no registry in `{self.path}`"
-            raise UsageError(msg, f"name the folder that holds {DATABASE}")
+        with closing(self.metadata()) as metadata:
+            metadata.require()
 
     def metadata(self) -> SqliteMetadata:
         """The records; to be closed by the caller."""
@@ -45,10 +46,14 @@ class RegistryHome:
         """The bytes."""
         return FilesystemArtifacts(self.path / ARTIFACTS)
 
+    def stores(self) -> RegistryStores:
+        """Both."""
+        return RegistryStores(str(self.path), self.metadata(), self.artifacts())
+
     def registry(self, actor: str) -> LocalRegistry:
         """The registry.
 
         Args:
             actor: Who is named in its history.
         """
-        return LocalRegistry(self.metadata(), self.artifacts(), actor=actor)
+        return self.stores().registry(actor)

@@ -354,3 +354,16 @@ class MetadataStore(Protocol):
         Raises:
             Unavailable: It can't.
         """
+
+    def require(self) -> None:
+        """Make sure that there is a registry: whoever uses one may make it, and whoever cares for one must not.
+
+        Raises:
+            UsageError: There is none.
+        """
+
+    def check(self) -> list[str]:
+        """What is wrong with the store itself, in words; nothing, where it is sound."""
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""

@@ -34,11 +34,12 @@ class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTabl
     def ping(self) -> None:
         self._table.ping()
 
-    def check(self) -> list[str]:
-        """What is wrong with the table itself: nothing that could be told; DynamoDB sees to its storage."""
+    def require(self) -> None:
         self._table.check()
+
+    def check(self) -> list[str]:
+        self._table.check()  # DynamoDB sees to its own storage
         return []
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
         self._table.client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modelyard.aws import Passing, make_client, meanings, retried
+from modelyard.errors import UsageError
 from modelyard.registry.dynamodb.keys import META
 from modelyard.registry.dynamodb.table import FORMAT
 from modelyard.registry.dynamodb.writes import PK, SK, key_notation, notation
@@ -35,7 +36,11 @@ def create_table(name: str, *, client: Any = None) -> bool:
         Unavailable: It was not usable in time.
     """
     client = client or make_client("dynamodb")
-    made = retried(lambda: _sent(name, lambda: _create(client, name)))
+    try:
+        made = retried(lambda: _sent(name, lambda: _create(client, name)))
+    except client.exceptions.ClientError as error:
+        msg = f"table `{name}` can't be made: {error}"
+        raise UsageError(msg, "choose another name") from error
     retried(lambda: _sent(name, lambda: _expect_active(client, name)), deadline=PATIENCE)
     mark = {**key_notation(META), **notation({"format": FORMAT})}
     retried(lambda: _sent(name, lambda: _put_once(client, name, mark)))

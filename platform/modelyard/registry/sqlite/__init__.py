@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from modelyard.errors import UsageError
 from modelyard.registry.sqlite.database import BUSY_TIMEOUT, Database
 from modelyard.registry.sqlite.events import EventTables
 from modelyard.registry.sqlite.feature_sets import FeatureSetTables
@@ -38,6 +39,11 @@ class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTabl
     def ping(self) -> None:
         with self._database.reading() as connection:
             connection.execute("SELECT count(*) FROM (SELECT 1 FROM model_head LIMIT 1)").fetchone()
+
+    def require(self) -> None:
+        if not self._database.path.is_file():
+            msg = f"there is no registry in `{self._database.path.parent}`"
+            raise UsageError(msg, f"name the folder that holds {self._database.path.name}")
 
     def check(self) -> list[str]:
         """What is wrong with the file itself; nothing, where it is sound."""
