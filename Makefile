@@ -16,10 +16,15 @@ SYNC := UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --inexact --python $(BI
 BASE := --extra all
 DEV := $(BASE) --group dev
 # What mypy reads; --strict and the rest are in pyproject.toml.
-CODE := $(wildcard platform/modelyard registry_api scoring_service dags tests bench)
+CODE := $(wildcard platform/modelyard registry_api scoring_service charts dags tests bench)
+
+# The images, and the tag that `make images` gives them.
+IMAGES := service scoring trainer airflow
+TAG ?= 0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-airflow test-server test-data test-quickstart check generate bench format lock clean
+.PHONY: help quickstart test test-airflow test-server test-cluster test-data test-quickstart check check-chart generate \
+	images sbom bench format lock clean
 .DELETE_ON_ERROR:
 
 help: ## List what can be done here.
@@ -54,9 +59,35 @@ check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated f
 	$(BIN)/uv lock --check
 	find . -name .venv -prune -o \( -name '*.sh' -o -path './.ci/run' \) -print0 | xargs -0 $(BIN)/shellcheck
 	$(MAKE) --no-print-directory generate OUT=build && diff -r schemas build/schemas
+	diff charts/modelyard/README.md build/charts/modelyard/README.md
+	diff charts/modelyard/values.schema.json build/charts/modelyard/values.schema.json
+	@if command -v helm >/dev/null; then $(MAKE) --no-print-directory check-chart; else \
+		echo "There is no helm here: the chart is not checked (make check-chart)."; fi
 
-generate: $(STAMPS)/dev ## Write what is generated from the code: the JSON Schemas.
+check-chart: $(STAMPS)/dev ## Check the chart: helm lint, and what it makes against Kubernetes 1.30 to 1.34; needs Helm.
+	$(BIN)/python -m pytest -m chart tests/chart
+
+generate: $(STAMPS)/dev ## Write what is generated: the JSON Schemas, the chart's README and the schema of its values.
 	$(BIN)/modelyard schema --write $(OUT)/schemas
+	$(BIN)/python charts/reference.py charts/modelyard $(OUT)/charts/modelyard
+
+images: ## Build the images with docker, podman or buildah, whichever there is; BASE_IMAGE and TAG may be given.
+	@builder=$$(for name in docker podman buildah; do command -v $$name && break; done) || { \
+		echo "There is no docker, podman or buildah here." >&2; exit 1; }; \
+	for image in $(IMAGES); do \
+		echo "Building modelyard-$$image:$(TAG)"; \
+		$$builder build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag modelyard-$$image:$(TAG) \
+			--file images/$$image/Dockerfile . || exit 1; \
+	done
+
+sbom: $(STAMPS)/dev ## Write what each image is made of, from its Dockerfile's extras and uv.lock: CycloneDX, into build/sbom.
+	@mkdir -p build/sbom
+	@for image in $(IMAGES); do \
+		$(UV) export --frozen --quiet --no-default-groups --preview-features sbom-export --format cyclonedx1.5 \
+			$$(sed -n 's/^ARG EXTRAS="\(.*\)"/\1/p' images/$$image/Dockerfile) \
+			--output-file build/sbom/modelyard-$$image.cdx.json >/dev/null || exit 1; \
+		echo "build/sbom/modelyard-$$image.cdx.json"; \
+	done
 
 bench: $(STAMPS)/dev ## Measure speed as ratios, each beside a bare script that does the same work.
 	$(BIN)/python -m bench

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from modelyard.asgi.draining import Drained, Draining
 from modelyard.asgi.guard import check_loopback
 from modelyard.asgi.listening import address_of, open_listener
 from registry_api.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from modelyard.datasets.store import DatasetStore
     from modelyard.registry.local import LocalRegistry
@@ -21,16 +24,29 @@ DRAIN = 30
 less."""
 
 
-def make_server(registry: LocalRegistry, datasets: DatasetStore | None = None) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    """A server that drains before it ends."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first signal, and end at the second."""
+        self._draining.begin(partial(super().handle_exit, sig, frame))
+
+
+def make_server(registry: LocalRegistry, datasets: DatasetStore | None = None, *, linger: float = 0) -> uvicorn.Server:
     """A server for a registry, to be run on a socket that listens."""
+    draining = Draining(linger)
     config = uvicorn.Config(
-        create_app(registry, datasets),
+        Drained(create_app(registry, datasets), draining),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
         log_level="warning",
     )
-    return uvicorn.Server(config)
+    return _Server(config, draining)
 
 
 def serve(
@@ -40,6 +56,7 @@ def serve(
     *,
     tell: Callable[[str], None],
     datasets: DatasetStore | None = None,
+    linger: float = 0,
 ) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
@@ -49,6 +66,7 @@ def serve(
         port: The port; 0 for a free one.
         tell: Is told the service's address once it listens.
         datasets: Where training sets are, whose URLs runs' pods are given.
+        linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
 
     Raises:
         UsageError: The address could be reached from another machine, or is taken; or the store is newer than this
@@ -60,4 +78,4 @@ def serve(
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        make_server(registry, datasets).run(sockets=[listener])
+        make_server(registry, datasets, linger=linger).run(sockets=[listener])

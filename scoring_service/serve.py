@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from modelyard.asgi.draining import Drained, Draining
 from modelyard.asgi.guard import check_loopback
 from modelyard.asgi.listening import address_of, open_listener
 from scoring_service.app import create_app
@@ -13,6 +15,7 @@ from scoring_service.logs import configure_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from scoring_service.service import Service
 
@@ -20,7 +23,19 @@ DRAIN = 30
 """Seconds that requests in progress may take after a signal to end: as long as a body may take to arrive."""
 
 
-def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None]) -> None:
+class _Server(uvicorn.Server):
+    """A server that drains before it ends."""
+
+    def __init__(self, config: uvicorn.Config, draining: Draining) -> None:
+        super().__init__(config)
+        self._draining = draining
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain at the first signal, and end at the second."""
+        self._draining.begin(partial(super().handle_exit, sig, frame))
+
+
+def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None], linger: float = 0) -> None:
     """Serve until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:
@@ -28,14 +43,16 @@ def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None]
         host: A name or address of this machine.
         port: The port; 0 for a free one.
         tell: Is told the service's address once it listens.
+        linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
 
     Raises:
         UsageError: The address could be reached from another machine, or is taken.
     """
     check_loopback(host, "score")
     configure_logs()
+    draining = Draining(linger)
     config = uvicorn.Config(
-        create_app(service),
+        Drained(create_app(service), draining),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
@@ -43,4 +60,4 @@ def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None]
     )
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, draining).run(sockets=[listener])

@@ -31,6 +31,8 @@ def poll(
     as_json: AsJson = False,
 ) -> None:
     """Bring the DAG specs in line with what the registry says is live."""
+    import signal
+    import sys
     import time
 
     from modelyard.errors import StorageFull, Unavailable
@@ -38,6 +40,9 @@ def poll(
     if watch is None:
         _print_poll(_poll_once(folder, full=full), as_json=as_json)
         return
+    # The first process of a container is not ended by a signal that it does not take. Killed anywhere, a poll leaves
+    # whole files, and the next one goes on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     while True:
         try:
             result = _poll_once(folder, full=full)

@@ -8,6 +8,10 @@ from modelyard.cli.output import note
 from modelyard.extras import told_what_to_install
 
 app = typer.Typer()
+Linger = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds for which requests are still taken after a signal to end."),
+]
 _serve = typer.Typer(help="Run a service until it is told to end.", no_args_is_help=True)
 app.add_typer(_serve, name="serve")
 
@@ -21,6 +25,7 @@ def _group() -> None:
 def registry(
     host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
+    linger: Linger = 0,
 ) -> None:
     """Serve a registry over HTTP; /docs describes it."""
     from modelyard.wiring import registry_stores
@@ -39,6 +44,7 @@ def registry(
         port,
         tell=lambda url: note(f"The registry of {stores.address} is at {url}"),
         datasets=datasets,
+        linger=linger,
     )
 
 
@@ -51,6 +57,7 @@ def scoring(
         typer.Option(min=1, help="Requests that are worked on at the same time; as many as cores unless said."),
     ] = None,
     refresh: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at what is live.")] = 1,
+    linger: Linger = 0,
 ) -> None:
     """Serve predictions of the live models over HTTP; /docs describes it."""
     import os
@@ -70,4 +77,10 @@ def scoring(
         allow_bundles=settings.allow_bundles,
         limits=limits,
     )
-    serve(service, host, port, tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"))
+    serve(
+        service,
+        host,
+        port,
+        tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"),
+        linger=linger,
+    )
