@@ -26,6 +26,7 @@ GROUPS = (
     "features",
     "registry",
     "access",
+    "audit",
     "scoring",
     "orchestration",
     "serve",

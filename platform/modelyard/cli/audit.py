@@ -1,0 +1,105 @@
+"""`modelyard audit`: who did what, and whether the log that says so is what was recorded."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelyard.cli.formats import local_time
+from modelyard.cli.output import AsJson, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modelyard.registry.audit import Breach
+    from modelyard.registry.records import Event
+    from modelyard.registry.registry import Registry
+
+app = typer.Typer()
+_audit = typer.Typer(help="Who changed what, and whether the log of it is whole.", no_args_is_help=True)
+app.add_typer(_audit, name="audit")
+
+
+@_audit.command("list")
+def list_events(
+    subject: Annotated[
+        str | None, typer.Argument(help="model:NAME, feature_set:NAME or run:ID; everything unless said.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most events, counted from the newest.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, and when; the oldest first."""
+    from modelyard.workspace import open_workspace
+
+    registry = open_workspace(needs_project=False).registry
+    with progress("Reading events"):
+        events = _of_all(registry, limit) if subject is None else _of_subject(registry, subject, limit)
+    if as_json:
+        print_json(events)
+        return
+    rows = [(local_time(event.at), event.by, event.type, event.subject, _words(event)) for event in events]
+    print_table("Events", ("when", "who", "what", "of", "details"), rows)
+
+
+@_audit.command("verify")
+def verify(as_json: AsJson = False) -> None:
+    """Work out the hash of every event anew, and say where the first one is that is not as recorded.
+
+    To be run where the registry's stores are, by whoever cares for them.
+    """
+    from contextlib import closing
+
+    from modelyard.errors import IntegrityError
+    from modelyard.registry.audit import verify as verify_chains
+    from modelyard.wiring import registry_stores
+    from modelyard.workspace import open_workspace
+
+    with closing(registry_stores(open_workspace(needs_project=False).settings.registry)) as stores:
+        stores.metadata.require()
+        reports = []
+        with progress("Verifying events") as advance:
+            for report in verify_chains(stores.metadata):
+                reports.append(report)
+                advance(sum(one.events for one in reports))
+    if as_json:
+        print_json(reports)
+    breaches = [_told(report.chain, report.breach) for report in reports if report.breach is not None]
+    if breaches:
+        reason = "the audit log is not as it was recorded: " + "; ".join(breaches)
+        raise IntegrityError(reason, "look at who can write to the store, and compare with a backup")
+    if not as_json:
+        events = sum(report.events for report in reports)
+        typer.echo(f"{events:,} events: all as recorded.")
+
+
+def _told(chain: str, breach: Breach) -> str:
+    when = f", {local_time(breach.at)}" if breach.at else ""
+    of = f" ({breach.subject}{when})" if breach.subject else ""
+    return f"chain {chain}, event {breach.position}{of}: {breach.problem}"
+
+
+def _of_subject(registry: Registry, subject: str, limit: int) -> list[Event]:
+    from itertools import islice
+
+    from modelyard.registry.pages import every
+
+    newest = islice(every(lambda page: registry.history(subject, page=page, limit=min(limit, 1000))), limit)
+    return list(newest)[::-1]
+
+
+def _of_all(registry: Registry, limit: int) -> list[Event]:
+    # The change cursor leads forwards alone, and between subjects its order is not that of time.
+    return heapq.nlargest(limit, _changes(registry), key=lambda event: event.at)[::-1]
+
+
+def _changes(registry: Registry) -> Iterator[Event]:
+    page = registry.changes(limit=1000)
+    while page.items:
+        yield from page.items
+        page = registry.changes(after=page.next, limit=1000)
+
+
+def _words(event: Event) -> str:
+    return ", ".join(f"{name} {value}" for name, value in event.details.items() if value not in ("", None))
