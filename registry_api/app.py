@@ -44,6 +44,7 @@ def create_app(registry: LocalRegistry, datasets: DatasetStore | None = None) ->
     app.state.metrics = Metrics()
     for module in (models, versions, artifacts, promotions, feature_sets, bundles, runs, history, health):
         app.include_router(module.router)
+    app.include_router(artifacts.downloads)
     add_error_handlers(app)
     # The last one added stands outermost: what is refused counts too.
     app.add_middleware(BodyLimits)

@@ -14,6 +14,7 @@ from modelyard.registry.records import (
     Artifact,
     ChangePage,
     Claim,
+    Download,
     Estimate,
     Event,
     FeatureSetPin,
@@ -127,6 +128,10 @@ CLAIMED = Claim(
             headers={"Modelyard-Claim": "9b1deb4d3b7d4bad9bdd2b0d7b3dcb6d"},
         ),
     ),
+)
+DOWNLOAD = Download(
+    artifact=ARTIFACT,
+    url=f"https://company-models.s3.eu-west-1.amazonaws.com/{READY.location}/{ARTIFACT.path}?X-Amz-Expires=900",
 )
 RECORD = ModelRecord(
     name=MODEL,

@@ -84,6 +84,10 @@ class Unavailable(ModelyardError):
     transient = True
 
 
+class TargetExpired(Unavailable):
+    """A URL that was signed for a while does not open its object any more; whoever signed it signs another."""
+
+
 class StorageFull(ModelyardError):
     """A disk or a quota holds no more; nothing was changed, and somebody has to make room first."""
 
@@ -96,6 +100,10 @@ class IntegrityError(ModelyardError):
 
 class WrongBytes(IntegrityError):
     """What a creator sent is not what it claimed: it can send the right bytes, where damage in the store stays."""
+
+
+class NotUploaded(WrongBytes):
+    """A file, or a piece of one, that a creator claimed is not there (any more): the same claim says where it goes."""
 
 
 class MissingExtra(UsageError):

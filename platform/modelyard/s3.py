@@ -173,9 +173,15 @@ class Bucket:
         if etag is not None and head.etag != etag:
             msg = f"{self.address(key)} was replaced meanwhile"
             raise Differs(msg, "read it again")
-        return self._chunks(head, start, head.size if end is None else min(end, head.size))
+        return self.read_of(head, start, head.size if end is None else min(end, head.size))
 
-    def _chunks(self, head: Head, start: int, end: int) -> Iterator[bytes]:
+    def read_of(self, head: Head, start: int, end: int) -> Iterator[bytes]:
+        """The bytes of an object that was looked at before, from `start` up to `end`, in chunks.
+
+        Raises:
+            NotFound: It is gone.
+            Differs: Another one lies there.
+        """
         position = start
         while position < end:
             before = position

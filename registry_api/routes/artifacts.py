@@ -9,14 +9,19 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from modelyard.files import CHUNK
+from modelyard.registry.records import Download
 from modelyard.registry.transfer import artifact_part
+from registry_api import examples
 from registry_api.errors import problem
-from registry_api.openapi import failures
+from registry_api.openapi import answers, failures
 from registry_api.ranges import Unsatisfiable, read_range
-from registry_api.requests import ModelName, Number, Served
+from registry_api.requests import ModelName, Number, Served, StrictRoute
 from registry_api.routes.versions import CLAIM_HEADER
 
 router = APIRouter(prefix="/v1/models/{model}/versions/{number}/artifacts", tags=["artifacts"])
+downloads = APIRouter(
+    prefix="/v1/models/{model}/versions/{number}/downloads", tags=["artifacts"], route_class=StrictRoute
+)
 
 ArtifactPath = Annotated[str, Path(description="The artifact's path within the version.", examples=["model.skops"])]
 _BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": "(bytes)"}}
@@ -49,6 +54,15 @@ async def upload_artifact(
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it; what had arrived is gone already
     return Response(status_code=204)
+
+
+@downloads.get("/{path:path}", responses=answers(examples.DOWNLOAD, 404))
+def find_download(registry: Served, model: ModelName, number: Number, path: ArtifactPath) -> Download:
+    """An artifact, and a URL that reads it from the object store itself, for some minutes and without credentials.
+
+    Where `url` is empty, the store is behind this service: read the artifact's own path.
+    """
+    return registry.download(model, number, path)
 
 
 @router.head("/{path:path}", include_in_schema=False)

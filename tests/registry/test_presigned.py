@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelyard.errors import IntegrityError, ModelyardError, NotFound, StorageFull, Unavailable, WrongBytes
-from modelyard.registry.presigned import Expired, Presigned, fetch
+from modelyard.errors import (
+    IntegrityError,
+    ModelyardError,
+    NotFound,
+    StorageFull,
+    TargetExpired,
+    Unavailable,
+    WrongBytes,
+)
+from modelyard.registry.presigned import Presigned, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,8 +127,8 @@ def test_other_bytes_than_were_recorded_are_not_kept(store: Store, tmp_path: Pat
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (403, "AccessDenied", Expired),
-        (404, "NoSuchUpload", Expired),
+        (403, "AccessDenied", TargetExpired),
+        (404, "NoSuchUpload", TargetExpired),
         (404, "NoSuchKey", NotFound),
         (400, "BadDigest", WrongBytes),
         (507, "InsufficientStorage", StorageFull),

@@ -18,6 +18,7 @@ from modelyard.errors import (
     InvalidData,
     ModelyardError,
     NotFound,
+    NotUploaded,
     RefusedContent,
     StorageFull,
     Unapproved,
@@ -36,6 +37,7 @@ PREFIX = "urn:modelyard:problem:"
 PROBLEMS: Mapping[type[ModelyardError], tuple[str, HTTPStatus]] = {
     RefusedContent: ("refused-content", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     InvalidData: ("invalid-data", HTTPStatus.UNPROCESSABLE_ENTITY),
+    NotUploaded: ("not-uploaded", HTTPStatus.UNPROCESSABLE_ENTITY),
     WrongBytes: ("integrity", HTTPStatus.UNPROCESSABLE_ENTITY),
     IntegrityError: ("integrity", HTTPStatus.INTERNAL_SERVER_ERROR),
     NotFound: ("not-found", HTTPStatus.NOT_FOUND),

@@ -10,8 +10,11 @@ One more back-end is one more module beside `filesystem.py`, a line in `wiring`,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from modelyard.errors import InvalidData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +28,22 @@ VERSIONS = "models"
 RUNS = "runs"
 DOCUMENTS = "documents"
 BUNDLES = "bundles"
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_UNFINISHED = re.compile(r"\.[A-Za-z0-9._~-]+")
+
+
+def check_key(key: str) -> list[str]:
+    """The parts of a key; the last one begins with a dot where it names an unfinished write.
+
+    Raises:
+        InvalidData: It is none.
+    """
+    *folders, name = key.split("/")
+    if not all(map(_PART.fullmatch, folders)) or not (_PART.fullmatch(name) or _UNFINISHED.fullmatch(name)):
+        msg = f"`{key}` is no key of the artifact store"
+        raise InvalidData(msg)
+    return [*folders, name]
 
 
 @dataclass(frozen=True)
@@ -52,7 +71,7 @@ class ArtifactStore(Protocol):
     """Where bytes live."""
 
     def targets(self, location: str, artifacts: Sequence[Artifact]) -> tuple[UploadTarget, ...]:
-        """Where a creator sends the files of a version."""
+        """Where a creator sends the files of a version that have not arrived yet."""
 
     def writing(self, key: str, expected: Artifact | None = None) -> AbstractContextManager[Writer]:
         """Write a key through the registry itself: whole when the context ends well, else as if nothing was written.
@@ -70,8 +89,12 @@ class ArtifactStore(Protocol):
         """Make sure that every file of a version is there, whole, and stays through a loss of power.
 
         Raises:
-            WrongBytes: A file is missing, or its bytes differ.
+            NotUploaded: A file is missing, or a piece of it; the same claim says where it goes.
+            WrongBytes: A file's bytes differ.
         """
+
+    def url(self, key: str) -> str:
+        """A URL that reads a key's bytes for some minutes, without credentials; empty where the store has none."""
 
     def open(self, key: str) -> BinaryIO:
         """A key's bytes as a file that can be read and sought in.

@@ -5,21 +5,24 @@ What each call promises is written at `modelyard.registry.registry`; `transport.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from modelyard.errors import InvalidData, Unavailable, UsageError
+from modelyard.errors import InvalidData, TargetExpired, Unavailable, UsageError
 from modelyard.files import CHUNK
 from modelyard.registry.checks import check_digest, check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
 from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.presigned import Presigned
 from modelyard.registry.records import (
     Approval,
     ChangePage,
     Claim,
+    Download,
     Event,
     FeatureSetVersion,
     ModelRecord,
@@ -30,7 +33,7 @@ from modelyard.registry.records import (
     Run,
     RunProgress,
 )
-from modelyard.registry.transfer import artifact_part, save_artifact
+from modelyard.registry.transfer import save_artifact, within
 from modelyard.registry.transport import DEADLINE, Transport
 
 if TYPE_CHECKING:
@@ -107,7 +110,7 @@ class HttpRegistry:
     def claim(self, claim: VersionClaim) -> Claim:
         answer = self._send(Claim, "POST", f"{_model(claim.model)}/versions", claim)
         targets = [
-            target.model_copy(update={"url": urljoin(f"{self._transport.url}/", target.url)})
+            target.model_copy(update={"url": target.url and urljoin(f"{self._transport.url}/", target.url)})
             for target in answer.targets
         ]
         return answer.model_copy(update={"targets": tuple(targets)})
@@ -131,7 +134,11 @@ class HttpRegistry:
     def read_artifact(
         self, model: str, number: int, path: str, *, start: int = 0, end: int | None = None
     ) -> Iterator[bytes]:
-        _, position, end = artifact_part(self.version(model, number), path, start, end)
+        found = self._download(model, number, path)
+        position, end = within(found.artifact, start, end)
+        if found.url:
+            yield from self._read_presigned(found, position, end, lambda: self._download(model, number, path))
+            return
         while position < end:
             before = position
             headers = {"Range": f"bytes={position}-{end - 1}", "Accept-Encoding": "identity"}
@@ -144,9 +151,26 @@ class HttpRegistry:
                 if position == before:  # a broken answer goes on where it broke, as long as it goes on at all
                     raise
 
+    def _download(self, model: str, number: int, path: str) -> Download:
+        return self._get(Download, f"{_version(model, number)}/downloads/{quote(path)}")
+
+    @staticmethod
+    def _read_presigned(found: Download, position: int, end: int, sign: Callable[[], Download]) -> Iterator[bytes]:
+        """The bytes behind a URL; one that expires on the way is signed anew, as long as it goes on at all."""
+        with closing(Presigned()) as store:
+            while position < end:
+                before = position
+                try:
+                    for chunk in store.read(found.url, position, end):
+                        yield chunk
+                        position += len(chunk)
+                except TargetExpired:
+                    if position == before:
+                        raise
+                    found = sign()
+
     def download_artifact(self, model: str, number: int, path: str, to: Path) -> None:
-        artifact, _, _ = artifact_part(self.version(model, number), path, 0, None)
-        save_artifact(artifact, self.read_artifact(model, number, path), to)
+        save_artifact(self._download(model, number, path).artifact, self.read_artifact(model, number, path), to)
 
     def archive_version(self, model: str, number: int, *, reason: str = "") -> ModelVersion:
         return self._send(ModelVersion, "POST", f"{_version(model, number)}/archive", Archive(reason=reason))

@@ -1,5 +1,7 @@
 """Bytes straight to and from an object store, by URLs that a service signed: they never pass through the service.
 
+Where the store is a folder of the service's machine, a URL leads to the service itself, and is used in the same way.
+
 One layer of retries, as `transport` has it: what fails in passing is sent again until the deadline. A URL is a key to
 its object as long as it lives, so that no error repeats what follows its `?`.
 """
@@ -13,9 +15,18 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from modelyard.errors import IntegrityError, ModelyardError, NotFound, StorageFull, Unavailable, WrongBytes
+from modelyard.asgi.problem import MEDIA_TYPE
+from modelyard.errors import (
+    IntegrityError,
+    ModelyardError,
+    NotFound,
+    StorageFull,
+    TargetExpired,
+    Unavailable,
+    WrongBytes,
+)
 from modelyard.files import CHUNK, io_errors, writing_whole
-from modelyard.registry.transport import DEADLINE, Passing, retried
+from modelyard.registry.transport import DEADLINE, Passing, checked, retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,10 +36,6 @@ _TIMEOUT = httpx.Timeout(10, read=60, write=60)
 _CODE = re.compile(rb"<Code>([A-Za-z]{1,60})</Code>")
 _PRECONDITION, _CONFLICT, _TOO_MANY, _SERVER_ERROR, _NO_ROOM = 412, 409, 429, 500, 507
 _REFUSED, _ABSENT = 403, 404
-
-
-class Expired(Unavailable):
-    """A URL does not open its object (any more); whoever signed it signs another."""
 
 
 class Presigned:
@@ -60,7 +67,7 @@ class Presigned:
             end: The byte after the last one.
 
         Raises:
-            Expired: The URL does not take it any more.
+            TargetExpired: The URL does not take it any more.
             WrongBytes: They are not the bytes that the URL was signed for.
             StorageFull: There is no room.
             Unavailable: The store does not answer in time.
@@ -79,7 +86,7 @@ class Presigned:
         """An object's bytes from `start` up to `end`, in chunks; a broken answer goes on where it broke.
 
         Raises:
-            Expired: The URL does not open it any more.
+            TargetExpired: The URL does not open it any more.
             NotFound: The object is gone.
             Unavailable: The store does not answer in time.
         """
@@ -91,7 +98,7 @@ class Presigned:
                     for chunk in chunks:
                         yield chunk
                         position += len(chunk)
-            except Expired:
+            except TargetExpired:
                 raise
             except Unavailable:
                 if position == before:
@@ -129,7 +136,7 @@ def fetch(url: str, to: Path, *, size: int, sha256: str) -> None:
 
     Raises:
         IntegrityError: They are others.
-        Expired: The URL does not open them any more.
+        TargetExpired: The URL does not open them any more.
         NotFound: They are gone.
         Unavailable: The store does not answer in time.
         StorageFull: There is no room.
@@ -176,11 +183,13 @@ def _check(url: str, answer: httpx.Response) -> None:
     """
     if answer.is_success:
         return
+    if answer.headers.get("Content-Type") == MEDIA_TYPE:
+        checked(answer)
     code = found[1].decode() if (found := _CODE.search(answer.content)) else answer.reason_phrase
     said = f"{_shown(url)} answered {answer.status_code} {code}"
     if answer.status_code == _REFUSED or code == "NoSuchUpload":
         msg = f"{said}: its URL is not good any more"
-        raise Expired(msg, "ask the registry again")
+        raise TargetExpired(msg, "ask the registry again")
     if answer.status_code == _NO_ROOM:
         raise StorageFull(said, "make room, then try again")
     if answer.status_code in (_CONFLICT, _TOO_MANY) or answer.status_code >= _SERVER_ERROR or code == "RequestTimeout":

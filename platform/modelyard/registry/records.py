@@ -130,14 +130,26 @@ class ModelVersion(VersionClaim):
     approved_at: datetime | None = None
 
 
+class UploadPart(Record):
+    """Where a piece of a large file goes."""
+
+    number: int
+    """From 1: the file's bytes from (number - 1) × `part_size` on, `part_size` of them, or what is left."""
+    url: str
+
+
 class UploadTarget(Record):
     """Where the bytes of one artifact go; chosen by the server."""
 
     path: str
-    url: str
-    """`file:` for a store on this machine, `http:` or `https:` otherwise."""
+    url: str = ""
+    """`file:` for a store on this machine, `http:` or `https:` otherwise; empty where the file goes in pieces."""
     headers: dict[str, str] = {}
     """To be sent with a PUT."""
+    part_size: int = 0
+    """Bytes of a piece, where the file goes in pieces."""
+    parts: tuple[UploadPart, ...] = ()
+    """The pieces that are missing, each for a PUT of its own. What has arrived before is left out."""
 
 
 class Claim(Record):
@@ -145,7 +157,15 @@ class Claim(Record):
 
     version: ModelVersion
     targets: tuple[UploadTarget, ...]
-    """Empty where the version is READY already."""
+    """What is missing: empty where the version is READY already, and files that have arrived may be left out."""
+
+
+class Download(Record):
+    """An artifact, and where its bytes can be read."""
+
+    artifact: Artifact
+    url: str = ""
+    """Reads the artifact for some minutes, without credentials; empty where the registry itself hands out its bytes."""
 
 
 class PromotionKind(StrEnum):

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from modelyard.errors import IntegrityError, InvalidData, NotFound, Unavailable
+from modelyard.errors import IntegrityError, InvalidData, NotFound, NotUploaded, TargetExpired, Unavailable, WrongBytes
 from modelyard.files import CHUNK, io_errors, writing_whole
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from modelyard.registry.records import Artifact, Claim, ModelVersion, VersionClaim
+    from modelyard.registry.records import Artifact, Claim, ModelVersion, UploadTarget, VersionClaim
     from modelyard.registry.registry import Registry
+
+
+SENDERS = 4
+"""Files, and pieces of them, that are on their way at the same time: more would share the same line."""
+
+_TRIES = 5  # claims without progress: URLs that expired, or pieces that were lost, are asked for again
 
 
 def register_version(registry: Registry, claim: VersionClaim, folder: Path) -> ModelVersion:
     """Make a READY version of a folder's files: claim → upload → complete.
 
-    Called again with the same claim, whatever became of the first call, it goes on with the same version.
+    Called again with the same claim, whatever became of the first call, it goes on with the same version. What expired
+    or was lost on the way is claimed again, and only what is missing is sent.
 
     Args:
         registry: Where to.
@@ -39,13 +47,25 @@ def register_version(registry: Registry, claim: VersionClaim, folder: Path) -> M
         InvalidData: A file is of a kind that is not stored, or something else of the claim is not acceptable.
         IntegrityError: A file is not the one that was claimed.
     """
-    claimed = registry.claim(claim)
-    upload_artifacts(claimed, folder)
-    version = registry.complete(claim.model, claimed.version.number)
+    version = _registered(registry, claim, folder)
     if version.key != claim.key:
         msg = f"the registry lost the claim of version {version.number} of `{claim.model}`, and gave its number away"
         raise Unavailable(msg, "claim it again")
     return version
+
+
+def _registered(registry: Registry, claim: VersionClaim, folder: Path) -> ModelVersion:
+    tries, least = 0, None
+    while True:
+        claimed = registry.claim(claim)
+        missing = sum(len(target.parts) or 1 for target in claimed.targets)
+        tries, least = (tries + 1, least) if least is not None and missing >= least else (1, missing)
+        try:
+            upload_artifacts(claimed, folder)
+            return registry.complete(claim.model, claimed.version.number)
+        except (TargetExpired, NotUploaded):
+            if tries == _TRIES:
+                raise
 
 
 def upload_artifacts(claim: Claim, folder: Path) -> None:
@@ -61,8 +81,11 @@ def upload_artifacts(claim: Claim, folder: Path) -> None:
         NotFound: A file is missing in the folder.
         IntegrityError: A file is not the one that was claimed.
         StorageFull: There is no room for it.
+        TargetExpired: A target is not good any more; claim again.
         Unavailable: The target does not answer in time.
     """
+    sizes = {artifact.path: artifact.size for artifact in claim.version.artifacts}
+    elsewhere = []
     for target in claim.targets:
         source = folder / target.path
         if not source.is_file():
@@ -71,9 +94,40 @@ def upload_artifacts(claim: Claim, folder: Path) -> None:
         if target.url.startswith("file:"):
             _copy(source, Path(url2pathname(urlsplit(target.url).path)))
         else:
-            from modelyard.registry.transport import put_file  # httpx takes longer to load than a copy takes
+            _check_size(source, sizes[target.path])
+            elsewhere.append((target, source))
+    if elsewhere:
+        _send_all(elsewhere)
 
-            put_file(target.url, source, target.headers)
+
+def _check_size(source: Path, claimed: int) -> None:
+    size = source.stat().st_size
+    if size != claimed:
+        msg = f"`{source.name}` has {size} bytes, and {claimed} were claimed"
+        raise WrongBytes(msg, "upload the file that was claimed, whole")
+
+
+def _send_all(files: Sequence[tuple[UploadTarget, Path]]) -> None:
+    from modelyard.registry.presigned import Presigned  # httpx takes longer to load than a copy takes
+
+    client = Presigned()
+    with ThreadPoolExecutor(SENDERS, thread_name_prefix="upload") as pool:
+        sent = []
+        for target, source in files:
+            size = source.stat().st_size
+            if target.url:
+                sent.append(pool.submit(client.put, target.url, source, target.headers, 0, size))
+            for part in target.parts:
+                start = (part.number - 1) * target.part_size
+                end = min(size, start + target.part_size)
+                sent.append(pool.submit(client.put, part.url, source, target.headers, start, end))
+        try:
+            for one in sent:
+                one.result()
+        finally:
+            for one in sent:
+                one.cancel()  # where one has failed, those that wait need not begin
+    client.close()
 
 
 def _copy(source: Path, to: Path) -> None:
@@ -121,14 +175,24 @@ def artifact_part(version: ModelVersion, path: str, start: int, end: int | None)
         InvalidData: The part is not within the file.
     """
     artifact = find_artifact(version, path)
-    last = artifact.size if end is None else end
-    if not 0 <= start <= last <= artifact.size:
-        msg = f"`{path}` has {artifact.size} bytes; {start} to {last} are not within them"
-        raise InvalidData(msg)
+    first, last = within(artifact, start, end)
     if version.state is VersionState.DELETED:
         msg = f"the files of version {version.number} of `{version.model}` were removed when their retention ended"
         raise NotFound(msg)
-    return artifact, start, last
+    return artifact, first, last
+
+
+def within(artifact: Artifact, start: int, end: int | None) -> tuple[int, int]:
+    """The part of a file that is asked for: its first byte, and the one after the last.
+
+    Raises:
+        InvalidData: It is not within the file.
+    """
+    last = artifact.size if end is None else end
+    if not 0 <= start <= last <= artifact.size:
+        msg = f"`{artifact.path}` has {artifact.size} bytes; {start} to {last} are not within them"
+        raise InvalidData(msg)
+    return start, last
 
 
 def find_artifact(version: ModelVersion, path: str) -> Artifact:

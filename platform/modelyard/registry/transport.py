@@ -16,12 +16,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from modelyard.asgi.problem import PREFIX, error_of
 from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
-from modelyard.files import CHUNK
 from modelyard.registry.messages import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -88,7 +86,7 @@ class Transport:
                 answer = self._client.request(
                     method, path, content=json, params=query, headers=headers, timeout=timeout
                 )
-            return _checked(answer).content
+            return checked(answer).content
 
         return retried(send, self._deadline)
 
@@ -104,7 +102,7 @@ class Transport:
         def send() -> None:
             with _passing_faults(self.url):
                 answer = self._client.put(path, content=chunks(), headers=dict(headers), timeout=_PATIENT)
-            _checked(answer)
+            checked(answer)
 
         retried(send, self._deadline)
 
@@ -118,7 +116,7 @@ class Transport:
                 answer = self._client.send(request, stream=True)
                 if answer.is_error:
                     answer.read()
-            return _checked(answer)
+            return checked(answer)
 
         answer = retried(send, self._deadline)
         try:
@@ -127,27 +125,6 @@ class Transport:
             raise _unanswered(self.url, error) from error
         finally:
             answer.close()
-
-
-def put_file(url: str, source: Path, headers: Mapping[str, str]) -> None:
-    """Send a file to an upload target.
-
-    Args:
-        url: The target.
-        source: The file.
-        headers: What the target wants to be told.
-    """
-
-    def chunks() -> Iterator[bytes]:
-        with source.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-
-    transport = Transport(url)
-    try:
-        transport.put(url, chunks, {"Content-Length": str(source.stat().st_size), **headers})
-    finally:
-        transport.close()
 
 
 def retried(send: Callable[[], T], deadline: float) -> T:
@@ -185,7 +162,13 @@ def _unanswered(url: str, error: httpx.TransportError) -> Passing:
     return Passing(f"the registry at {url} does not answer: {error}", "is `modelyard serve registry` running there?")
 
 
-def _checked(answer: httpx.Response) -> httpx.Response:
+def checked(answer: httpx.Response) -> httpx.Response:
+    """An answer of a service, if it is a good one.
+
+    Raises:
+        Passing: It may be another one at the next try.
+        ModelyardError: The error that the service raised.
+    """
     if answer.is_success:  # a redirection is none: settings alone say where the registry is
         return answer
     error = _error_of(answer)

@@ -16,7 +16,7 @@ from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import check_limit
-from modelyard.registry.records import Claim, ModelVersion, VersionState
+from modelyard.registry.records import Claim, Download, ModelVersion, VersionState
 from modelyard.registry.rules.base import Rules, settled
 from modelyard.registry.transfer import artifact_part, find_artifact, save_artifact
 
@@ -169,6 +169,16 @@ class VersionRules(Rules):
         except NotFound as error:
             msg = f"`{path}` of version {number} of `{model}` is gone from the store"
             raise IntegrityError(msg, "restore the registry from a backup") from error
+
+    def download(self, model: str, number: int, path: str) -> Download:
+        """An artifact, and where its bytes can be read without this registry, if its store can say that.
+
+        Raises:
+            NotFound: There is no such artifact (any more).
+        """
+        version = self.version(model, number)
+        artifact, _, _ = artifact_part(version, path, 0, None)
+        return Download(artifact=artifact, url=self._artifacts.url(f"{version.location}/{path}"))
 
     def download_artifact(self, model: str, number: int, path: str, to: Path) -> None:
         artifact = find_artifact(self.version(model, number), path)
