@@ -13,9 +13,9 @@ from modelyard.registry import s3
 from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.records import Claim, ModelVersion, VersionState
 from modelyard.registry.transfer import upload_artifacts
+from tests.buckets import new_bucket
 from tests.registries import NOON
 from tests.registry.making import BODY, artifact, claim_of, write_files
-from tests.servers import new_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -56,7 +56,8 @@ def test_a_pending_version_is_seen_by_nobody(registry: Registry) -> None:
 def test_the_same_key_gets_the_same_version(registry: Registry, tmp_path: Path) -> None:
     first = registry.claim(claim_of("one"))
     again = registry.claim(claim_of("one"))
-    assert again == first
+    assert again.version == first.version
+    assert [target.path for target in again.targets] == [target.path for target in first.targets]
     upload_artifacts(again, write_files(tmp_path))
     ready = registry.complete("ke", 1)
     done = registry.claim(claim_of("one"))
@@ -82,7 +83,7 @@ def test_a_missing_file_keeps_the_version_pending(registry: Registry, tmp_path: 
     write_files(tmp_path, {"model.json": BODY})
     with pytest.raises(NotFound, match=r"card\.md"):
         upload_artifacts(claimed, tmp_path)
-    with pytest.raises(IntegrityError, match=r"card\.md.* was not uploaded"):
+    with pytest.raises(IntegrityError, match="was not uploaded"):
         registry.complete("ke", 1)
     with pytest.raises(NotFound):
         registry.version("ke", 1)

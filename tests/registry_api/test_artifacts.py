@@ -129,7 +129,7 @@ def test_other_bytes_are_refused_and_not_kept(
     assert answer.json()["type"].endswith(":integrity")
     assert list(local._artifacts.stored(claim.version.location)) == []
     complete = client.post(f"/v1/models/ke/versions/{claim.version.number}/complete")
-    assert (complete.status_code, complete.json()["type"].rpartition(":")[2]) == (422, "integrity")
+    assert (complete.status_code, complete.json()["type"].rpartition(":")[2]) == (422, "not-uploaded")
     assert client.get(f"/v1/models/ke/versions/{claim.version.number}").status_code == 404
 
 

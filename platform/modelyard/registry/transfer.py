@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -110,8 +111,7 @@ def _check_size(source: Path, claimed: int) -> None:
 def _send_all(files: Sequence[tuple[UploadTarget, Path]]) -> None:
     from modelyard.registry.presigned import Presigned  # httpx takes longer to load than a copy takes
 
-    client = Presigned()
-    with ThreadPoolExecutor(SENDERS, thread_name_prefix="upload") as pool:
+    with closing(Presigned()) as client, ThreadPoolExecutor(SENDERS, thread_name_prefix="upload") as pool:
         sent = []
         for target, source in files:
             size = source.stat().st_size
@@ -127,7 +127,6 @@ def _send_all(files: Sequence[tuple[UploadTarget, Path]]) -> None:
         finally:
             for one in sent:
                 one.cancel()  # where one has failed, those that wait need not begin
-    client.close()
 
 
 def _copy(source: Path, to: Path) -> None:
