@@ -51,7 +51,7 @@ def registry_stores(address: str) -> RegistryStores:
     """The stores of a registry, for whoever works on them himself.
 
     Args:
-        address: `file:` for a folder of this machine.
+        address: `file:` for a folder of this machine, `dynamodb+s3:` for a table and a bucket.
 
     Raises:
         UsageError: The address is that of a service, or of another form.
@@ -59,8 +59,17 @@ def registry_stores(address: str) -> RegistryStores:
     parts = urlsplit(address)
     if parts.scheme in ("file", "http", "https"):
         return registry_home(address).stores()
+    table, bucket, *prefix = (parts.netloc, *parts.path.strip("/").split("/"))
+    if parts.scheme == "dynamodb+s3" and table and bucket:
+        from modelyard.registry.dynamodb import DynamoMetadata
+        from modelyard.registry.s3 import S3Artifacts
+        from modelyard.registry.stores import RegistryStores
+
+        return RegistryStores(address, DynamoMetadata(table), S3Artifacts(bucket, "/".join(prefix)))
     reason = f"`{address}` is not the address of a registry"
-    raise UsageError(reason, "set MODELYARD_REGISTRY to http://HOST:PORT, or leave it unset")
+    raise UsageError(
+        reason, "set MODELYARD_REGISTRY to http://HOST:PORT or dynamodb+s3://TABLE/BUCKET, or leave it unset"
+    )
 
 
 def registry_home(address: str) -> RegistryHome:
