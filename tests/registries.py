@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from modelyard.asgi.draining import Drained
+
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOST = "127.0.0.1"
 
@@ -61,7 +63,7 @@ def serving(registry: LocalRegistry) -> Iterator[Service]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Service(address_of(listener, HOST), cast("FastAPI", server.config.app))
+            yield Service(address_of(listener, HOST), cast("FastAPI", cast("Drained", server.config.app).app))
         finally:
             server.should_exit = True
             thread.join()

@@ -55,14 +55,14 @@ class Drained:
     """
 
     def __init__(self, app: App, draining: Draining, ready: str = "/ready") -> None:
-        self._app = app
+        self.app = app
         self._draining = draining
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
         if scope["type"] != "http" or not self._draining.begun:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
         async def closing(message: Message) -> None:
@@ -73,7 +73,7 @@ class Drained:
         if scope["path"] == self._ready:
             await _not_ready(closing)
         else:
-            await self._app(scope, receive, closing)
+            await self.app(scope, receive, closing)
 
 
 async def _not_ready(send: Send) -> None:
