@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.chart
 
-CUSTOM = {"ServiceMonitor"}
+CUSTOM = {"PodMonitor", "ServiceMonitor"}
 """Kinds that no Kubernetes knows by itself; their structure is checked below."""
 
 
@@ -181,6 +181,12 @@ def test_monitors_and_dashboards_are_there_where_they_are_wanted() -> None:
         assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
         assert endpoint["path"] == "/metrics"
+    monitor = named(objects, "PodMonitor", "-controller")
+    pod = named(objects, "Deployment", "-controller")["spec"]["template"]
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert endpoint["port"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    for name in ("registry", "scoring", "controller"):
         dashboard = named(objects, "ConfigMap", f"-{name}-dashboard")
         assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
         json.loads(dashboard["data"][f"{name}.json"])
@@ -195,7 +201,12 @@ def test_dashboards_show_metrics_that_there_are() -> None:
         for name in re.findall(r"modelyard_\w+", target["expr"])
     }
     root = CHART.parents[1]
-    code = "".join((root / service / "metrics.py").read_text() for service in ("registry_api", "scoring_service"))
+    files = (
+        "registry_api/metrics.py",
+        "scoring_service/metrics.py",
+        "platform/modelyard/training/controller/monitor.py",
+    )
+    code = "".join((root / file).read_text() for file in files)
     counted = {re.sub(r"_(total|bucket)$", "", name) for name in shown}
     assert len(counted) > 5
     assert counted - set(re.findall(r'"(modelyard_\w+)"', code)) == set()
