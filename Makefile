@@ -43,6 +43,9 @@ test-airflow: $(STAMPS)/airflow ## Run the tests of the generated DAGs with the 
 test-server: $(STAMPS)/dev ## Run the tests on real servers: DynamoDB at TEST_DYNAMODB_URL, S3 at TEST_S3_URL.
 	$(BIN)/python -m pytest -m server
 
+test-cluster: $(STAMPS)/dev ## Run the tests in a Kubernetes cluster; tests/cluster/installation.py says what they are given.
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
 test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder that MODELYARD_DATA names.
 	@test -d "$${MODELYARD_DATA:-}" || { \
 		echo "MODELYARD_DATA names no folder; run: make test-data MODELYARD_DATA=/path/to/data" >&2; exit 1; }
@@ -51,7 +54,7 @@ test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder tha
 test-quickstart: $(STAMPS)/dev ## Run the quick start twice, and kill it at seeded moments; it takes some minutes.
 	$(BIN)/python -m pytest -m quickstart
 
-check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock and shell scripts.
+check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock, scripts and, with Helm, the chart.
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy $(CODE)
@@ -61,6 +64,8 @@ check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated f
 	$(MAKE) --no-print-directory generate OUT=build && diff -r schemas build/schemas
 	diff charts/modelyard/README.md build/charts/modelyard/README.md
 	diff charts/modelyard/values.schema.json build/charts/modelyard/values.schema.json
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@if command -v helm >/dev/null; then $(MAKE) --no-print-directory check-chart; else \
 		echo "There is no helm here: the chart is not checked (make check-chart)."; fi
 

@@ -9,7 +9,7 @@ set -eu
 base() {
     for folder in /usr/local/lib/python3*/site-packages /usr/lib/python3/dist-packages /usr/lib/python3*/dist-packages; do
         for name in pip setuptools wheel pkg_resources _distutils_hack distutils-precedence.pth; do
-            rm -rf "$folder/$name" "$folder/$name"-*.dist-info "$folder/$name"-*.egg-info
+            rm -rf "${folder:?}/$name" "$folder/$name"-*.dist-info "$folder/$name"-*.egg-info
         done
     done
     rm -rf /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip /usr/share/python-wheels
