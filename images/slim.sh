@@ -13,7 +13,7 @@ base() {
         done
     done
     rm -rf /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip /usr/share/python-wheels
-    rm -f /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/bin/pip* /root/.cache/pip
+    rm -f /usr/local/bin/pip* /usr/local/bin/wheel /usr/local/bin/idle* /usr/bin/pip*
 }
 
 libraries() {

@@ -35,7 +35,7 @@ JOB_NAME = "batch.kubernetes.io/job-name"
 
 CONTAINER = "job"
 PERMANENT_EXIT = InvalidData.exit_code
-HOME = "/home/modelyard"
+HOME = "/var/lib/modelyard"
 TOKENS = "/var/run/secrets/modelyard"
 TOKEN_FILE = f"{TOKENS}/token"
 _TOKEN_SECONDS = 3600  # of a build pod's token: the kubelet renews it, and the client reads the file anew
