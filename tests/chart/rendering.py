@@ -20,7 +20,7 @@ Object = dict[str, Any]
 def helm(*words: str) -> subprocess.CompletedProcess[str]:
     """Run Helm; its exit code is the caller's to look at."""
     if shutil.which("helm") is None:
-        pytest.fail("there is no helm on the PATH; install Helm 3, and run: make check-chart")
+        pytest.fail("there is no helm on the PATH; install Helm 3, and run: make test-chart")
     return subprocess.run(["helm", *words], capture_output=True, text=True, check=False)  # noqa: S607 - whichever helm there is
 
 

@@ -59,7 +59,7 @@ class Log:
             self._update(f"events#{place[0]}", f"{place[1]:019d}", content)
             return
         sets = ", ".join(f"{name} = ?" for name in content)
-        self._execute(f"UPDATE link SET {sets} WHERE position = ?", *content.values(), place[1])  # noqa: S608
+        self._execute(f"UPDATE link SET {sets} WHERE position = ?", *content.values(), place[1])  # noqa: S608 - the columns are the test's own
 
     def remove(self, place: tuple[str, int]) -> None:
         if self._place.table:
