@@ -82,3 +82,53 @@ def breaking(upstream: str) -> Iterator[BreakingProxy]:
     finally:
         proxy.close()
         thread.join()
+
+
+class StoppableProxy:
+    """Passes bytes on both ways, but for outages: then connections break, and no new one is taken.
+
+    Args:
+        upstream: The server's URL.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        parts = urlsplit(upstream)
+        self._upstream = (parts.hostname, parts.port)
+        self._sockets: set[socket.socket] = set()
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens; the same after every outage."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Take connections."""
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Break what there is, and refuse what comes."""
+        for one in (self._listener, *self._sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with suppress(OSError), client, socket.create_connection(self._upstream) as server:
+            pair = {client, server}
+            self._sockets |= pair
+            try:
+                sender = threading.Thread(target=_pass_on, args=(client, server), daemon=True)
+                sender.start()
+                _pass_on(server, client)
+            finally:
+                self._sockets -= pair
