@@ -1,0 +1,130 @@
+"""Controllers over a real cluster: what is queued ends once, whoever is killed, cancelled, evicted or away."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelyard.registry.records import RunState
+from tests.cluster.controllers import Controllers, Watched, controlling, kill, until_ended
+from tests.cluster.proxy import REFUSE, proxying
+from tests.cluster.world import World, until, worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def own_world() -> Iterator[World]:
+    """A namespace of this test's own."""
+    yield from worlds("modelyard-controller")
+
+
+@pytest.fixture
+def place(own_world: World, tmp_path: Path) -> Iterator[Controllers]:
+    yield from controlling(own_world, tmp_path / "home")
+
+
+def test_leaders_are_killed_and_every_run_ends_once(place: Controllers) -> None:
+    runs = [place.queue(f"late_{number}") for number in range(12)]
+    chance = random.Random(4)
+    with Watched(place.world) as seen:
+        processes = [place.start(), place.start()]
+        for _ in range(3):
+            until(place.lease, 30)
+            time.sleep(chance.uniform(1, 6))
+            epoch = place.lease()["leaseTransitions"]
+            # Whichever leads is among the two.
+            for process in processes:
+                kill(process)
+            processes = [place.start(), place.start()]
+            until(lambda epoch=epoch: place.lease()["leaseTransitions"] > epoch, 40, "another leader")
+        done = until_ended(place, runs, 150)
+    assert {run.state for run in done} == {RunState.SUCCEEDED}
+    assert {run.tries for run in done} == {1}
+    assert seen.most <= 4
+    assert len(seen.jobs) == len({name for name, _ in seen.jobs}) == len(runs)
+    assert b"line 19\n" in b"".join(place.registry.read_run_log(runs[0].id))
+
+
+def test_an_api_server_that_is_away_loses_and_doubles_nothing(own_world: World, tmp_path: Path) -> None:
+    with proxying() as proxy:
+        for place in controlling(own_world, tmp_path / "home"):
+            place.kubeconfig = proxy.kubeconfig(tmp_path)
+            runs = [place.queue(f"late_{number}") for number in range(8)]
+            with Watched(place.world) as seen:
+                place.start()
+                place.start()
+                until(lambda: len(seen.jobs) >= 2, 40, "the first Jobs")
+                proxy.always(REFUSE)
+                time.sleep(20)
+                proxy.always(None)
+                done = until_ended(place, runs, 150)
+            assert {(run.state, run.tries) for run in done} == {(RunState.SUCCEEDED, 1)}
+            assert seen.most <= 4
+            assert len(seen.jobs) == len(runs)
+
+
+def test_what_becomes_of_runs(place: Controllers) -> None:
+    world = place.world
+    controller = place.start()
+    bad, evicted, slow = place.queue("badly"), place.queue("evicted"), place.queue("slow")
+    for run in (evicted, slow):
+        world.runs(f"{run.id}-1")
+    (pod,) = world.pods(f"{evicted.id}-1")
+    world.cluster.delete(
+        f"/api/v1/namespaces/{world.namespace}/pods/{pod['metadata']['name']}", uid=pod["metadata"]["uid"]
+    )
+    until(lambda: b"line 5\n" in b"".join(place.registry.read_run_log(slow.id)), 20, "the log of what runs")
+    begun = time.monotonic()
+    place.registry.cancel_run(slow.id)
+    (cancelled,) = until_ended(place, [slow], 15)
+    assert (cancelled.state, cancelled.reason) == (RunState.CANCELLED, "cancelled")
+    assert time.monotonic() - begun < 12
+    until(lambda: not world.pods(f"{slow.id}-1"), 10, "the end of its pod")
+    assert b"line 5\n" in b"".join(place.registry.read_run_log(slow.id)), "its log outlives it"
+    failed, again = until_ended(place, [bad, evicted], 60)
+    assert (failed.state, failed.tries, failed.permanent) == (RunState.FAILED, 1, True)
+    assert failed.reason == "the label has one value"
+    assert (again.state, again.tries) == (RunState.SUCCEEDED, 2)
+    anew = place.queue("slow")
+    assert anew.attempt == 2
+    world.runs(f"{anew.id}-1")
+    kill(controller, signal.SIGTERM)
+    assert controller.returncode == 0
+    assert place.lease()["holderIdentity"] == "", "the Lease is handed over at once"
+    place.registry.cancel_run(anew.id)
+    begun = time.monotonic()
+    place.start()
+    until_ended(place, [anew], 30)
+    assert place.lease()["leaseTransitions"] == 1
+
+
+def test_a_full_team_does_not_block_another(own_world: World, tmp_path: Path) -> None:
+    for place in controlling(own_world, tmp_path / "home", jobs=3, jobs_per_team=2):
+        large = [place.queue(f"slow_{number}") for number in range(4)]
+        small = place.queue("well", owner="fraud")
+        place.start()
+        (done,) = until_ended(place, [small], 60)
+        assert done.state is RunState.SUCCEEDED
+        states = [place.registry.run(run.id) for run in large]
+        assert [run.state for run in states] == [RunState.TRAINING] * 2 + [RunState.QUEUED] * 2
+        assert states[2].reason == "waits for its team's jobs to be free: 2 of 2 are taken"
+
+
+def test_a_job_whose_run_is_over_is_deleted(place: Controllers) -> None:
+    run = place.queue("slow")
+    first = place.start()
+    place.world.runs(f"{run.id}-1")
+    kill(first)
+    current = place.registry.run(run.id)
+    place.registry.update_run(current.model_copy(update={"state": RunState.FAILED, "reason": "somebody else's say"}))
+    place.start()
+    until(lambda: not place.world.objects("jobs"), 60, "the end of the orphan")
