@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.training.logs import read_log
 from modelyard.training.requests import plan_run
-from tests.cluster.world import kubeconfig
+from tests.cluster.world import kubeconfig, until
 from tests.registries import open_registry
 from tests.training import yard
 
@@ -94,6 +95,14 @@ class Controllers:
         """The Lease, as it is."""
         found = self.world.object("leases", LEASE)
         return {} if found is None else dict(found["spec"])
+
+    def leads_after(self, transitions: int) -> None:
+        """Wait until somebody leads who did not before."""
+        until(lambda: self.lease().get("leaseTransitions", 0) > transitions, 120, "another leader")
+
+    def log(self, run: Run) -> bytes:
+        """What is kept of a run's log."""
+        return read_log(self.registry.run(run.id), self.registry, None)
 
     def logs(self) -> str:
         """What the processes have printed."""
