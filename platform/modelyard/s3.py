@@ -8,6 +8,7 @@ compares what is there.
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,15 @@ from modelyard.files import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
 PART = 8 << 20
 """Bytes of a piece of what is written without knowing its size: 10,000 of them, the most there may be, are 80 GiB."""
 
+LARGE = 64 << 20
+"""Bytes of a file, and of a piece of it, that are sent in one request."""
+
+_PIECES = 2  # of one file at the same time: each is in memory
 _COMPLETING = 120.0  # seconds: a server may copy the pieces together before it answers
 _LOST = frozenset({
     "ConditionalRequestConflict", "EntityTooSmall", "InvalidPart", "InvalidPartOrder", "OperationAborted",
@@ -144,6 +150,42 @@ class Bucket:
         if absent:
             options["IfNoneMatch"] = "*"
         self._call("put_object", key, Body=content, **options)
+
+    def put_file(self, key: str, source: Path, sha256: str) -> None:
+        """Write an object of a file's bytes, whole or not at all; a large one in pieces, several at once.
+
+        A process that dies during the call leaves the whole object, or pieces that `uploads` finds.
+
+        Args:
+            key: The key; what lies there already is replaced.
+            source: The file.
+            sha256: Its digest.
+        """
+        size = source.stat().st_size
+        if size <= LARGE:
+            self.put(key, source.read_bytes(), sha256=sha256)
+            return
+        upload = self.begin(key)
+        try:
+            with ThreadPoolExecutor(_PIECES, thread_name_prefix="upload") as pool:
+                sent = [
+                    pool.submit(self._put_piece, key, upload, number, source)
+                    for number in range(1, -(-size // LARGE) + 1)
+                ]
+                parts = [one.result() for one in sent]
+            self.complete(key, upload, parts)
+        except NotFound:
+            head = self.head(key)  # an answer that was lost: it may be done
+            if head is None or head.size != size:
+                raise
+        except BaseException:
+            self.abort(key, upload)
+            raise
+
+    def _put_piece(self, key: str, upload: str, number: int, source: Path) -> Part:
+        with source.open("rb") as file:
+            file.seek((number - 1) * LARGE)
+            return self.put_part(key, upload, number, file.read(LARGE))
 
     def head(self, key: str) -> Head | None:
         """What the bucket says of an object; None where there is none."""

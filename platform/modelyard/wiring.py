@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 
 from modelyard.errors import UsageError
 from modelyard.extras import told_what_to_install
+from modelyard.filecache import FileCache
 
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
@@ -94,6 +95,11 @@ def open_datasets(settings: Settings) -> DatasetStore:
         from modelyard.datasets.filesystem import FilesystemDatasets
 
         return FilesystemDatasets(Path(url2pathname(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        from modelyard.datasets.s3 import S3Datasets
+
+        cache = FileCache(settings.cache / "files")
+        return S3Datasets(parts.netloc, parts.path, cache=cache, scratch=settings.home / "staging")
     reason = f"`{settings.datasets}` is not the address of datasets"
     raise UsageError(reason, "set MODELYARD_DATASETS to s3://BUCKET/PREFIX, or leave it unset")
 
