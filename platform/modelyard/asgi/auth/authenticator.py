@@ -1,0 +1,146 @@
+"""Who has a token: each kind of token is asked about where it can be known."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from modelyard.asgi.auth.file import read_auth_file
+from modelyard.asgi.auth.oidc import OidcTokens, open_keys, peek
+from modelyard.asgi.auth.remembered import Remembered
+from modelyard.asgi.auth.runs import RunTokens
+from modelyard.asgi.auth.static import StaticTokens
+from modelyard.asgi.auth.token_review import ServiceAccounts
+from modelyard.errors import Unauthenticated, UsageError
+from modelyard.run_tokens import PREFIX, read_run_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from modelyard.asgi.auth.file import AuthFile, Oidc
+    from modelyard.asgi.auth.keys import Keys
+    from modelyard.asgi.auth.principal import Principal
+    from modelyard.asgi.auth.runs import RunFacts
+
+    FindRun = Callable[[str], RunFacts | None]
+
+LONGEST = 8192
+"""Characters of a token; those of issuers with many groups have some thousand."""
+
+LOOK = 1.0
+"""Seconds between two looks at whether the file changed."""
+
+_log = structlog.get_logger(__name__)
+
+_UNKNOWN, _HINT = "the token is not known here", "ask whoever runs the service for one"
+
+
+class Authenticator:
+    """Says who has a token, as its file has it now.
+
+    The file is read anew when it changes. One that can't be read, or is not valid, changes nothing but the log: a
+    typing error must not lock everybody out, and the entries that were there stay as they were.
+
+    Args:
+        path: The file that `MODELYARD_AUTH_FILE` names.
+        run_key_file: The key of run tokens, where the file names none; there are no run tokens without one.
+        find_run: What is known of a run; run tokens are good for nothing without it.
+
+    Raises:
+        UsageError: The file, or the key, can't be read or is not valid.
+    """
+
+    def __init__(self, path: Path, *, run_key_file: str = "", find_run: FindRun | None = None) -> None:
+        self._path = path
+        self._run_key_file = run_key_file
+        self._find_run = find_run
+        self._keys: dict[Oidc, Keys] = {}
+        self._lock = threading.Lock()
+        self._looked = time.monotonic()
+        self._stamp = _stamp(path)
+        self._kinds = self._opened(read_auth_file(path))
+
+    def quick(self, token: str) -> Principal | None:
+        """Who has a token that was given out, or was looked at just now; None where that takes a longer look."""
+        self._look()
+        kinds = self._kinds
+        return kinds.static.find(token) or kinds.remembered.get(token)
+
+    def authenticate(self, token: str) -> Principal:
+        """Who has a token; it may take a question to somebody else.
+
+        Raises:
+            Unauthenticated: Nobody.
+            Unavailable: Whoever could say so does not answer.
+        """
+        kinds = self._kinds
+        if len(token) > LONGEST:
+            raise Unauthenticated(_UNKNOWN, _HINT)
+        if (known := kinds.static.find(token)) is not None:
+            return known
+        if token.startswith(PREFIX) and kinds.runs is not None:
+            return kinds.runs.authenticate(token)
+        claims = peek(token)
+        issuer = None if claims is None else claims.get("iss")
+        for oidc in kinds.oidc:
+            if oidc.issuer == issuer:
+                return oidc.authenticate(token)
+        if kinds.kubernetes is not None and kinds.kubernetes.may_be(token):
+            return kinds.kubernetes.authenticate(token)
+        raise Unauthenticated(_UNKNOWN, _HINT)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < LOOK or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._looked = now
+            stamp = _stamp(self._path)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._kinds = self._opened(read_auth_file(self._path))
+                _log.info("authentication read anew", file=str(self._path))
+        except UsageError as error:
+            _log.error("authentication stays as it was", reason=error.reason)
+        finally:
+            self._lock.release()
+
+    def _opened(self, said: AuthFile) -> _Kinds:
+        return _Kinds(said, self)
+
+    def keys_of(self, entry: Oidc) -> Keys:
+        """The keys of an issuer; what was fetched stays when the file is read anew."""
+        return self._keys.setdefault(entry, open_keys(entry))
+
+    def run_tokens(self, said: AuthFile) -> RunTokens | None:
+        """What knows run tokens, where the service knows runs."""
+        path = said.run_key_file or self._run_key_file
+        if self._find_run is None or not path:
+            return None
+        return RunTokens(read_run_key(path), self._find_run)
+
+
+class _Kinds:
+    """The kinds of tokens, as the file had them at one moment."""
+
+    def __init__(self, said: AuthFile, authenticator: Authenticator) -> None:
+        self.remembered: Remembered[Principal] = Remembered()
+        self.static = StaticTokens(said.tokens)
+        names = frozenset(entry.name for entry in said.tokens)
+        self.oidc = [OidcTokens(entry, names, authenticator.keys_of(entry), self.remembered) for entry in said.oidc]
+        self.kubernetes = None if said.kubernetes is None else ServiceAccounts(said.kubernetes, self.remembered)
+        self.runs = authenticator.run_tokens(said)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes with a file: a mounted Secret is another file behind the same name."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - once a second, in the loop that serves
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
