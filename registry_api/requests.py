@@ -7,22 +7,18 @@ from inspect import iscoroutinefunction
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response
-from fastapi.routing import APIRoute
 from pydantic_core import to_json
 
 from modelyard.registry.checks import GREATEST_NUMBER, NAME, RUN_ID, SUBJECT
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.pages import MOST
-
-
-async def registry_of(request: Request) -> LocalRegistry:
-    """The registry that the app serves."""
-    registry: LocalRegistry = request.app.state.registry
-    return registry
-
+from registry_api.access import GuardedRoute, registry_of, sight_of
 
 Served = Annotated[LocalRegistry, Depends(registry_of)]
-"""The registry that the app serves."""
+"""The registry that the app serves, acting for whoever calls."""
+
+Sees = Annotated[Callable[[str], bool], Depends(sight_of)]
+"""Whether whoever calls may know of what a team owns: lists show him nothing else."""
 
 ModelName = Annotated[str, Path(pattern=f"^{NAME}$", description="The model's name.", examples=["ke_loan_default"])]
 FeatureSetName = Annotated[str, Path(pattern=f"^{NAME}$", description="The feature set's name.")]
@@ -75,7 +71,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(msg)
 
 
-class StrictRoute(APIRoute):
+class StrictRoute(GuardedRoute):
     """A route that reads strict JSON, and answers with the JSON of the record that its function returns.
 
     FastAPI would validate each answer once more; a record is valid already, and a page of a hundred takes longer to

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from modelyard.asgi.auth.authenticator import Authenticator
     from modelyard.datasets.store import DatasetStore
     from modelyard.registry.local import LocalRegistry
 
@@ -36,11 +37,17 @@ class _Server(uvicorn.Server):
         self._draining.begin(partial(super().handle_exit, sig, frame))
 
 
-def make_server(registry: LocalRegistry, datasets: DatasetStore | None = None, *, linger: float = 0) -> uvicorn.Server:
+def make_server(
+    registry: LocalRegistry,
+    datasets: DatasetStore | None = None,
+    *,
+    authenticator: Authenticator | None = None,
+    linger: float = 0,
+) -> uvicorn.Server:
     """A server for a registry, to be run on a socket that listens."""
     draining = Draining(linger)
     config = uvicorn.Config(
-        Drained(create_app(registry, datasets), draining),
+        Drained(create_app(registry, datasets, authenticator), draining),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
@@ -57,6 +64,7 @@ def serve(
     tell: Callable[[str], None],
     datasets: DatasetStore | None = None,
     linger: float = 0,
+    authenticator: Authenticator | None = None,
 ) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
@@ -67,15 +75,17 @@ def serve(
         tell: Is told the service's address once it listens.
         datasets: Where training sets are, whose URLs runs' pods are given.
         linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
+        authenticator: Says who calls; without one, the programs of this machine alone may.
 
     Raises:
-        UsageError: The address could be reached from another machine, or is taken; or the store is newer than this
-            code.
+        UsageError: The address could be reached from another machine and nothing says who may call; or it is taken; or
+            the store is newer than this code.
         IntegrityError: The store is damaged.
         Unavailable: The store does not answer.
     """
-    check_loopback(host, "promote")
+    if authenticator is None:
+        check_loopback(host, "promote")
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        make_server(registry, datasets, linger=linger).run(sockets=[listener])
+        make_server(registry, datasets, authenticator=authenticator, linger=linger).run(sockets=[listener])

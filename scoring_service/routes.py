@@ -7,12 +7,14 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 
+from scoring_service.access import GuardedRoute, sees
 from scoring_service.messages import ByEntities, ByFeatures, Readiness, Scored, ServedModels, problems
 from scoring_service.requests import parse, read_body
 from scoring_service.service import Service  # noqa: TC001 - FastAPI reads annotations
 
-router = APIRouter()
+router = APIRouter(route_class=GuardedRoute)
 
 _BODY = {
     "required": True,
@@ -67,8 +69,10 @@ async def score(model: str, request: Request) -> Response:
 
 @router.get("/v1/models", summary="List the models that are served", response_model=ServedModels)
 async def models(request: Request) -> Response:
-    """Every model with a version that answers, and what its rows hold."""
-    runtimes = [slot.loaded for slot in _service(request).live.slots() if slot.loaded is not None]
+    """Every model with a version that answers and that the caller may see, and what its rows hold."""
+    seen = sees(request)
+    loaded = [slot.loaded for slot in _service(request).live.slots() if slot.loaded is not None]
+    runtimes = [runtime for runtime in loaded if seen(runtime.team)]
     return _json({"models": [runtime.describe() for runtime in runtimes]})
 
 
@@ -102,3 +106,15 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Requests, latencies, rows, versions and failures, in Prometheus' text format."""
     return Response(_service(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The description for programs."""
+    return _json(request.app.openapi())
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The description for people."""
+    return get_swagger_ui_html(openapi_url="openapi.json", title=request.app.title)

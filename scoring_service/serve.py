@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from modelyard.asgi.auth.authenticator import Authenticator
     from scoring_service.service import Service
 
 DRAIN = 30
@@ -35,7 +36,15 @@ class _Server(uvicorn.Server):
         self._draining.begin(partial(super().handle_exit, sig, frame))
 
 
-def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None], linger: float = 0) -> None:
+def serve(
+    service: Service,
+    host: str,
+    port: int,
+    *,
+    tell: Callable[[str], None],
+    authenticator: Authenticator | None = None,
+    linger: float = 0,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests in progress are answered first.
 
     Args:
@@ -44,15 +53,17 @@ def serve(service: Service, host: str, port: int, *, tell: Callable[[str], None]
         port: The port; 0 for a free one.
         tell: Is told the service's address once it listens.
         linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
+        authenticator: Says who calls; without one, the programs of this machine alone may.
 
     Raises:
-        UsageError: The address could be reached from another machine, or is taken.
+        UsageError: The address could be reached from another machine and nothing says who may call; or it is taken.
     """
-    check_loopback(host, "score")
+    if authenticator is None:
+        check_loopback(host, "score")
     configure_logs()
     draining = Draining(linger)
     config = uvicorn.Config(
-        Drained(create_app(service), draining),
+        Drained(create_app(service, authenticator), draining),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,

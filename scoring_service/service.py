@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from modelyard.errors import InvalidData, NotFound
 from modelyard.scoring.live import LiveModels
 from modelyard.scoring.loading import load_runtime
 from modelyard.scoring.lookup import Partitions
@@ -66,6 +68,7 @@ class Service:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.live: LiveModels[Runtime] = LiveModels(registry, self._load)
+        self._registry = registry
         self.limits = limits
         self.clock = clock
         self.workers = Workers(limits.threads, limits.queue)
@@ -91,6 +94,20 @@ class Service:
         in_use = [pinned for runtime in self.live.loaded() for pinned in runtime.pinned]
         self._partitions.keep(in_use)
         self._partitions.load(in_use, self.clock())
+
+    async def team_of(self, model: str) -> str | None:
+        """The team that owns a model; None where there is no such model.
+
+        Raises:
+            Unavailable: It is not loaded, and the registry does not answer.
+        """
+        loaded = self.live.loaded_of(model)
+        if loaded is not None:
+            return loaded.team
+        try:
+            return (await asyncio.to_thread(self._registry.model, model)).team
+        except (NotFound, InvalidData):
+            return None
 
     def _load(self, model: str, number: int) -> Runtime:
         runtime = self._load_version(model, number, partitions=self._partitions)

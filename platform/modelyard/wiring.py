@@ -17,6 +17,7 @@ from modelyard.filecache import FileCache
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
     from modelyard.features.engine import Engine
+    from modelyard.registry.credential import Credential
     from modelyard.registry.home import RegistryHome
     from modelyard.registry.registry import Registry
     from modelyard.registry.stores import RegistryStores
@@ -28,15 +29,19 @@ if TYPE_CHECKING:
 
 def open_registry(settings: Settings) -> Registry:
     """The registry that the settings name."""
-    return open_registry_at(settings.registry, actor=settings.actor)
+    from modelyard.registry.credential import Credential
+
+    credential = Credential(settings.token, settings.token_file)
+    return open_registry_at(settings.registry, actor=settings.actor, credential=credential)
 
 
-def open_registry_at(address: str, *, actor: str) -> Registry:
+def open_registry_at(address: str, *, actor: str, credential: Credential | None = None) -> Registry:
     """The registry at an address: that of a service (`http:` or `https:`), or one that `registry_stores` knows.
 
     Args:
         address: The address.
         actor: Who is named in the history, unless a service knows better.
+        credential: The token that a service is shown.
 
     Raises:
         UsageError: The address is of another form.
@@ -44,7 +49,7 @@ def open_registry_at(address: str, *, actor: str) -> Registry:
     if urlsplit(address).scheme in ("http", "https"):
         from modelyard.registry.http import HttpRegistry
 
-        return HttpRegistry(address)
+        return HttpRegistry(address, credential=credential)
     return registry_stores(address).registry(actor)
 
 

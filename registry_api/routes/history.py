@@ -1,14 +1,17 @@
 """What happened, and what depends on what."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from modelyard.registry.lineage import AffectedModel, affected_models
+from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import ChangePage, Event, Page
 from registry_api import examples
 from registry_api.openapi import answers
-from registry_api.requests import Limit, PageToken, Served, StrictRoute, Subject
+from registry_api.requests import Limit, PageToken, Sees, Served, StrictRoute, Subject
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
@@ -22,6 +25,7 @@ def read_history(registry: Served, subject: Subject, page: PageToken = None, lim
 @router.get("/changes", tags=["history"], responses=answers(examples.CHANGES, 410))
 def read_changes(
     registry: Served,
+    sees: Sees,
     after: Annotated[
         str | None, Query(description="`next` of the page that was read last; from the beginning unless said.")
     ] = None,
@@ -32,20 +36,40 @@ def read_changes(
     410 where the changes that were read last are not in this registry any more: it was restored from a backup, or
     moved. Read what you follow anew then, and the changes from the beginning.
     """
-    return registry.changes(after=after, limit=limit)
+    found = registry.changes(after=after, limit=limit)
+    shown = _shown(registry, sees)
+    return found.model_copy(update={"items": tuple(event for event in found.items if shown(event.subject))})
+
+
+def _shown(registry: LocalRegistry, sees: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Whether a caller may know of a subject: feature sets and sources are shared, and the rest is its team's."""
+
+    @cache
+    def shown(subject: str) -> bool:
+        # Whoever may see what is nobody's may see everything, and nothing has to be looked up.
+        if sees("") or not subject.startswith(("model:", "run:")):
+            return True
+        team = registry.team_of(subject)
+        return team is not None and sees(team)
+
+    return shown
 
 
 @router.get("/dependents/{subject}", tags=["lineage"], responses=answers(examples.page(f"model:{examples.MODEL}")))
-def list_dependents(registry: Served, subject: Subject, page: PageToken = None, limit: Limit = 100) -> Page[str]:
-    """The subjects that have ever depended on a source or a feature set."""
-    return registry.dependents(subject, page=page, limit=limit)
+def list_dependents(
+    registry: Served, sees: Sees, subject: Subject, page: PageToken = None, limit: Limit = 100
+) -> Page[str]:
+    """The subjects that have ever depended on a source or a feature set, those that the caller may see."""
+    found = registry.dependents(subject, page=page, limit=limit)
+    return Page(items=tuple(filter(_shown(registry, sees), found.items)), next=found.next)
 
 
 @router.get("/affected/{subject}", tags=["lineage"], responses=answers(examples.several(examples.AFFECTED)))
 def list_affected(
     registry: Served,
+    sees: Sees,
     subject: Subject,
     column: Annotated[str | None, Query(max_length=128, description="A column of the source.")] = None,
 ) -> tuple[AffectedModel, ...]:
-    """The models that a change of a feature set, a source, or one column of it would reach."""
-    return affected_models(registry, subject, column)
+    """The models that a change of a feature set, a source, or one column of it would reach; those that one may see."""
+    return tuple(model for model in affected_models(registry, subject, column) if sees(model.team))

@@ -16,7 +16,7 @@ from modelyard.registry.records import Page, Run, RunProgress
 from modelyard.training.tasks import pod_task
 from registry_api import examples
 from registry_api.openapi import answers, failures
-from registry_api.requests import Limit, PageToken, RunId, Served, StrictRoute
+from registry_api.requests import Limit, PageToken, RunId, Sees, Served, StrictRoute
 
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
@@ -31,21 +31,31 @@ _LOG = {"text/plain": {"schema": {"type": "string"}, "example": "fitting on 41,2
 
 
 @router.post("/runs", responses=answers(examples.QUEUED, 404, 409, 413))
-def queue_run(registry: Served, body: Annotated[Run, Body(examples=[examples.plain(examples.QUEUED)])]) -> Run:
+def queue_run(
+    registry: Served, sees: Sees, body: Annotated[Run, Body(examples=[examples.plain(examples.QUEUED)])]
+) -> Run:
     """Record a run, or answer with the one that has its id."""
+    team = registry.team_of(f"model:{body.model}")
+    if team is not None and not sees(team):
+        msg = f"there is no model `{body.model}`"
+        raise NotFound(msg, "`modelyard models` lists them")
     return registry.queue_run(body)
 
 
 @router.get("/runs", responses=answers(examples.page(examples.TRAINING)))
-def list_runs(registry: Served, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
-    """All runs, the newest first."""
-    return registry.runs(page=page, limit=limit)
+def list_runs(registry: Served, sees: Sees, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+    """All runs that the caller may see, the newest first."""
+    return _seen(registry.runs(page=page, limit=limit), sees)
+
+
+def _seen(found: Page[Run], sees: Sees) -> Page[Run]:
+    return Page(items=tuple(run for run in found.items if sees(run.team)), next=found.next)
 
 
 @router.get("/open-runs", responses=answers(examples.page(examples.QUEUED)))
-def list_open_runs(registry: Served, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
-    """Runs that are not terminal, the oldest first."""
-    return registry.open_runs(page=page, limit=limit)
+def list_open_runs(registry: Served, sees: Sees, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+    """Runs that are not terminal and that the caller may see, the oldest first."""
+    return _seen(registry.open_runs(page=page, limit=limit), sees)
 
 
 @router.get("/runs/{run_id}", responses=answers(examples.TRAINING, 404))

@@ -40,7 +40,9 @@ def check_loopback(host: str, danger: str) -> None:
     """
     if not is_loopback(host):
         msg = f"the service does not listen on `{host}`: without authentication, everybody who reaches it may {danger}"
-        raise UsageError(msg, "listen on 127.0.0.1, and reach it from elsewhere through an SSH tunnel")
+        raise UsageError(
+            msg, "name a file in MODELYARD_AUTH_FILE, or listen on 127.0.0.1 and reach it through an SSH tunnel"
+        )
 
 
 class LoopbackOnly:

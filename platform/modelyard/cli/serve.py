@@ -23,7 +23,10 @@ def _group() -> None:
 
 @_serve.command("registry")
 def registry(
-    host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; one of this machine alone, unless MODELYARD_AUTH_FILE is set."),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8700,
     linger: Linger = 0,
 ) -> None:
@@ -32,25 +35,34 @@ def registry(
     from modelyard.workspace import open_workspace
 
     with told_what_to_install("`modelyard serve`"):
+        from modelyard.asgi.auth.authenticator import open_authenticator
+        from registry_api.access import find_run
         from registry_api.serve import serve
     workspace = open_workspace(needs_project=False)
     settings = workspace.settings
     stores = registry_stores(settings.registry)
     # Only an object store has URLs for the pods of runs.
     datasets = workspace.datasets if settings.datasets.startswith("s3:") else None
+    served = stores.registry(settings.actor)
     serve(
-        stores.registry(settings.actor),
+        served,
         host,
         port,
         tell=lambda url: note(f"The registry of {stores.address} is at {url}"),
         datasets=datasets,
         linger=linger,
+        authenticator=open_authenticator(
+            settings.auth_file, run_key_file=settings.run_key_file, find_run=find_run(served)
+        ),
     )
 
 
 @_serve.command("scoring")
 def scoring(
-    host: Annotated[str, typer.Option(help="The address to listen on; one of this machine alone.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(help="The address to listen on; one of this machine alone, unless MODELYARD_AUTH_FILE is set."),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for a free one.")] = 8800,
     threads: Annotated[
         int | None,
@@ -65,6 +77,7 @@ def scoring(
     from modelyard.workspace import open_workspace
 
     with told_what_to_install("`modelyard serve`"):
+        from modelyard.asgi.auth.authenticator import open_authenticator
         from scoring_service.serve import serve
         from scoring_service.service import Limits, Service
     workspace = open_workspace(needs_project=False)
@@ -83,4 +96,5 @@ def scoring(
         port,
         tell=lambda url: note(f"The live models of {settings.registry} are scored at {url}"),
         linger=linger,
+        authenticator=open_authenticator(settings.auth_file),
     )

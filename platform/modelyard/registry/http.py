@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from modelyard.registry.records import VersionClaim
+    from modelyard.registry.credential import Credential
+    from modelyard.registry.records import UploadTarget, VersionClaim
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -57,10 +58,11 @@ class HttpRegistry:
     Args:
         url: The service's address, such as `http://127.0.0.1:8700`.
         deadline: Seconds until a call that keeps failing in passing is given up.
+        credential: The token that the service is shown; none unless said.
     """
 
-    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
-        self._transport = Transport(url, deadline=deadline)
+    def __init__(self, url: str, *, deadline: float = DEADLINE, credential: Credential | None = None) -> None:
+        self._transport = Transport(url, deadline=deadline, credential=credential)
 
     def close(self) -> None:
         """Close the connections."""
@@ -109,11 +111,13 @@ class HttpRegistry:
 
     def claim(self, claim: VersionClaim) -> Claim:
         answer = self._send(Claim, "POST", f"{_model(claim.model)}/versions", claim)
-        targets = [
-            target.model_copy(update={"url": target.url and urljoin(f"{self._transport.url}/", target.url)})
-            for target in answer.targets
-        ]
-        return answer.model_copy(update={"targets": tuple(targets)})
+        return answer.model_copy(update={"targets": tuple(map(self._reachable, answer.targets))})
+
+    def _reachable(self, target: UploadTarget) -> UploadTarget:
+        """A target as its bytes are sent to it; the token goes to the service itself, and to no other host."""
+        url = target.url and urljoin(f"{self._transport.url}/", target.url)
+        shown = self._transport.shown() if url and self._transport.is_own(url) else {}
+        return target.model_copy(update={"url": url, "headers": {**target.headers, **shown}})
 
     def complete(self, model: str, number: int) -> ModelVersion:
         return self._send(ModelVersion, "POST", f"{_version(model, number)}/complete", patient=True)

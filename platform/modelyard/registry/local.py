@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from modelyard.registry.checks import check_subject
 from modelyard.registry.rules.approvals import ApprovalRules
 from modelyard.registry.rules.bundles import BundleRules
 from modelyard.registry.rules.feature_sets import FeatureSetRules
 from modelyard.registry.rules.history import HistoryRules
 from modelyard.registry.rules.models import ModelRules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from modelyard.registry.records import FeatureSetVersion, ModelRecord, Run
 
 
 class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, HistoryRules):
@@ -20,19 +26,41 @@ class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, His
         artifacts: Where bytes live.
         actor: Who is named in the history.
         operator: Whether he may do what operators alone may.
+        teams: The teams for which he may make things; all of them unless said.
+        run: The run that acts; none unless said.
         clock: The time, in UTC; this machine's unless said.
     """
 
-    def acting_as(self, actor: str, *, operator: bool = True) -> Self:
+    def acting_as(
+        self, actor: str, *, operator: bool = True, teams: Collection[str] | None = None, run: str | None = None
+    ) -> Self:
         """The same registry under another name, for a service that acts for its callers.
 
         Args:
             actor: Who is named in the history of what is done with it.
             operator: Whether he may do what operators alone may.
+            teams: The teams for which he may make models, feature sets and runs; all of them unless said.
+            run: The run that acts, which touches no version of another one; none unless said.
         """
         other = copy.copy(self)
-        other._actor, other._operator = actor, operator
+        other._actor, other._operator, other._teams, other._run = actor, operator, teams, run
         return other
+
+    def team_of(self, subject: str) -> str | None:
+        """The team that owns `model:NAME`, `feature_set:NAME` or `run:ID`; None where there is no such thing.
+
+        Raises:
+            InvalidData: It is no subject.
+        """
+        kind, _, name = check_subject(subject).partition(":")
+        found: ModelRecord | FeatureSetVersion | Run | None = None
+        if kind == "model":
+            found = self._metadata.model(name)
+        elif kind == "feature_set":
+            found = self._metadata.feature_set(name)
+        elif kind == "run":
+            found = self._metadata.run(name)
+        return None if found is None else found.team
 
     def ping(self) -> None:
         """Answer, if the stores can.

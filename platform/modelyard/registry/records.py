@@ -144,8 +144,8 @@ class UploadTarget(Record):
     path: str
     url: str = ""
     """`file:` for a store on this machine, `http:` or `https:` otherwise; empty where the file goes in pieces."""
-    headers: dict[str, str] = {}
-    """To be sent with a PUT."""
+    headers: dict[str, str] = Field(default={}, repr=False)
+    """To be sent with a PUT; they may hold secrets."""
     part_size: int = 0
     """Bytes of a piece, where the file goes in pieces."""
     parts: tuple[UploadPart, ...] = ()

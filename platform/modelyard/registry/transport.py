@@ -15,7 +15,17 @@ from pydantic import ValidationError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from modelyard.asgi.problem import PREFIX, error_of
-from modelyard.errors import Conflict, InvalidData, ModelyardError, NotFound, Unavailable, UsageError
+from modelyard.errors import (
+    Conflict,
+    Forbidden,
+    InvalidData,
+    ModelyardError,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    UsageError,
+)
+from modelyard.registry.credential import Credential
 from modelyard.registry.messages import Problem
 
 if TYPE_CHECKING:
@@ -30,7 +40,12 @@ _TIMEOUT = httpx.Timeout(10, read=60)
 _PATIENT = httpx.Timeout(10, read=900, write=60)  # for calls in which the service reads or writes whole artifacts
 _PASSING = (429, 502, 503, 504)
 _LONGEST_PAUSE = 2.0
-_BY_STATUS: dict[int, type[ModelyardError]] = {404: NotFound, 409: Conflict}
+_BY_STATUS: dict[int, type[ModelyardError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+}
 _SERVER_ERROR = 500
 
 
@@ -47,13 +62,29 @@ class Transport:
     Args:
         url: The service's address, such as `http://127.0.0.1:8700`.
         deadline: Seconds until a call that keeps failing in passing is given up.
+        credential: The token that it is shown. No redirect is followed, so that nobody else ever is.
     """
 
-    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+    def __init__(self, url: str, *, deadline: float = DEADLINE, credential: Credential | None = None) -> None:
         self.url = url.rstrip("/")
         self._deadline = deadline
+        self._credential = credential or Credential()
         # The environment does not redirect us: settings alone say where the registry is.
-        self._client = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False)
+        self._client = httpx.Client(base_url=self.url, timeout=_TIMEOUT, trust_env=False, auth=self._sign)
+
+    def _sign(self, request: httpx.Request) -> httpx.Request:
+        if self.is_own(str(request.url)):
+            request.headers.update(self._credential.headers())
+        return request
+
+    def is_own(self, url: str) -> bool:
+        """Whether a URL leads to the service itself."""
+        asked, own = httpx.URL(url), httpx.URL(self.url)
+        return (asked.scheme, asked.host, asked.port) == (own.scheme, own.host, own.port)
+
+    def shown(self) -> dict[str, str]:
+        """The headers that say who calls."""
+        return self._credential.headers()
 
     def close(self) -> None:
         """Close the connections."""

@@ -95,6 +95,11 @@ class LiveModels(Generic[T]):
         reason = f"version {slot.live} of `{model}` is live, and is not loaded: {slot.problem or 'it is being loaded'}"
         raise Unavailable(reason)
 
+    def loaded_of(self, model: str) -> T | None:
+        """What answers for a model; None where nothing does."""
+        slot = self._slots.get(model)
+        return None if slot is None else slot.loaded
+
     def slots(self) -> Sequence[Slot[T]]:
         """Every model, by name."""
         return sorted(self._slots.values(), key=lambda slot: slot.model)

@@ -46,9 +46,10 @@ def load_runtime(
     stored = load_version(registry, model, number, cache, allow_bundles=allow_bundles)
     use_threads(stored.pipeline, 1)
     version = registry.version(model, number)
-    definition = scored_definition(registry, registry.model(model), version)
+    record = registry.model(model)
+    definition = scored_definition(registry, record, version)
     pinned = tuple(PinnedSet(definition.feature_sets[pin.name], pin.version) for pin in version.pins.feature_sets)
-    return Runtime(model, number, stored, _lookup(definition, stored, pinned, partitions))
+    return Runtime(model, number, stored, _lookup(definition, stored, pinned, partitions), record.team)
 
 
 def load_for_batch(

@@ -41,12 +41,14 @@ class Runtime:
         version: The version's number.
         stored: What predicts.
         lookup: Where the features of entities are found.
+        team: The team that owns the model, as of when it was loaded.
     """
 
     model: str
     version: int
     stored: StoredModel
     lookup: Lookup
+    team: str = ""
 
     @property
     def task(self) -> Task:

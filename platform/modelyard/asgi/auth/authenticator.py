@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,7 +21,6 @@ from modelyard.run_tokens import PREFIX, read_run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from modelyard.asgi.auth.file import AuthFile, Oidc
     from modelyard.asgi.auth.keys import Keys
@@ -123,6 +123,22 @@ class Authenticator:
         if self._find_run is None or not path:
             return None
         return RunTokens(read_run_key(path), self._find_run)
+
+
+def open_authenticator(
+    auth_file: str, *, run_key_file: str = "", find_run: FindRun | None = None
+) -> Authenticator | None:
+    """Who says who calls; None where no file is named.
+
+    Args:
+        auth_file: What `MODELYARD_AUTH_FILE` says.
+        run_key_file: What `MODELYARD_RUN_KEY_FILE` says.
+        find_run: What is known of a run, where the service knows runs.
+
+    Raises:
+        UsageError: The file, or the key, can't be read or is not valid.
+    """
+    return Authenticator(Path(auth_file), run_key_file=run_key_file, find_run=find_run) if auth_file else None
 
 
 class _Kinds:

@@ -14,7 +14,7 @@ from modelyard.asgi.auth.principal import Role
 from modelyard.errors import Forbidden, ModelyardError, NotFound, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from modelyard.asgi.auth.principal import OwnRun, Principal
 
@@ -97,29 +97,43 @@ class Owned:
     """Whether all teams may know of it."""
 
 
-def permit(principal: Principal, rule: Rule, path: Mapping[str, str], find: Callable[[], Owned]) -> None:
-    """Let a caller pass, or not.
+def admit(principal: Principal, rule: Rule, path: Mapping[str, str]) -> bool:
+    """Let a caller pass by what he is, or not; or say that it hangs on whose the thing is.
 
     Args:
         principal: Who calls.
         rule: What the route asks.
         path: The parameters in its path.
-        find: Looks up what the path names; called only where the answer hangs on it.
+
+    Returns:
+        Whether he passes; else `check_owner` decides.
 
     Raises:
-        Forbidden: He may not do this.
-        NotFound: He may not know of it, or it does not exist.
+        Forbidden: He may not do this, whatever the path names.
+        NotFound: A run asks for what is not its own.
     """
     if principal.run is not None:
         _permit_run(principal.run, rule, path)
-        return
+        return True
     if not principal.roles & rule.roles:
         wanted = " or ".join(role for role in Role if role in rule.roles)
         msg = f"`{principal.name}` may not do this: it takes the role {wanted}"
         raise Forbidden(msg, "ask whoever runs the service")
-    if rule.whose is Whose.NOBODY or principal.is_operator or (principal.reads_all and not rule.changes):
-        return
-    owned = find()
+    return rule.whose is Whose.NOBODY or principal.is_operator or (principal.reads_all and not rule.changes)
+
+
+def check_owner(principal: Principal, rule: Rule, owned: Owned) -> None:
+    """Let a caller pass by whose the thing is that he names, or not.
+
+    Args:
+        principal: Who calls.
+        rule: What the route asks.
+        owned: What its path names.
+
+    Raises:
+        Forbidden: He may know of it, and not change it.
+        NotFound: He may not know of it, or it does not exist.
+    """
     if owned.team is None and (owned.may_be_new or owned.shared):
         return
     if owned.team is None or not (owned.shared or principal.sees(owned.team)):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.errors import Conflict, Forbidden, InvalidData, NotFound
 from modelyard.registry.checks import check_name
 from modelyard.registry.documents import Documents, plain_json
 from modelyard.registry.metadata import Happening, Stale
 from modelyard.registry.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from modelyard.registry.artifacts import ArtifactStore
     from modelyard.registry.metadata import MetadataStore
@@ -41,6 +41,8 @@ class Rules:
         artifacts: Where bytes live.
         actor: Who is named in the history.
         operator: Whether he may do what operators alone may: whoever has the stores themselves at hand is one.
+        teams: The teams for which he may make models, feature sets and runs; all of them unless said.
+        run: The run that acts, which touches no version of another one; none unless said.
         clock: The time. Order hangs on sequences alone; a wrong clock makes wrong dates, and nothing else.
     """
 
@@ -51,6 +53,8 @@ class Rules:
         *,
         actor: str,
         operator: bool = True,
+        teams: Collection[str] | None = None,
+        run: str | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._metadata = metadata
@@ -58,10 +62,25 @@ class Rules:
         self._documents = Documents(artifacts)
         self._actor = actor
         self._operator = operator
+        self._teams = teams
+        self._run = run
         self._clock = clock
 
     def _happening(self, subject: str, kind: str, details: dict[str, Any]) -> Happening:
         return Happening(subject=subject, type=kind, at=self._clock(), by=self._actor, details=details)
+
+    def _check_team(self, team: str, what: str) -> None:
+        """Make sure that who acts may make something for a team."""
+        if self._teams is not None and team not in self._teams:
+            msg = f"`{self._actor}` may not make {what} for the team `{team}`"
+            hint = "name one of your own teams as its `owner`" if self._teams else "you are of no team here"
+            raise Forbidden(msg, hint)
+
+    def _check_own(self, made_by: str | None, model: str, number: int | None = None) -> None:
+        """Make sure that a run that acts touches its own version."""
+        if self._run is not None and made_by != self._run:
+            msg = f"`{model}` has no {'claim' if number is None else f'version {number}'} of run `{self._run}`"
+            raise NotFound(msg, "a run's token is for its own version")
 
     def _known_model(self, name: str) -> ModelRecord:
         record = self._metadata.model(check_name(name))

@@ -49,6 +49,8 @@ class FeatureSetRules(Rules):
         if current is not None and current.project != wanted.project:
             msg = f"feature set `{wanted.name}` belongs to project `{current.project}`"
             raise Conflict(msg, "give the feature set another name")
+        for team in {wanted.team, *([] if current is None else [current.team])}:
+            self._check_team(team, f"the feature set `{wanted.name}`")
         same = self._metadata.feature_set_for_digest(wanted.name, wanted.digest)
         if same is None:
             return self._metadata.add_feature_set(

@@ -39,6 +39,8 @@ class ModelRules(RunRules):
         if current is not None and current.project != project:
             msg = f"`{content.name}` belongs to project `{current.project}`"
             raise Conflict(msg, "give the model another name, or remove it from that project first")
+        for team in {content.owner, *([] if current is None else [current.team])}:
+            self._check_team(team, f"the model `{content.name}`")
         if current is not None and current.archived_at is None and current.definition == kept:
             revised = current
         else:

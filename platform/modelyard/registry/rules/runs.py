@@ -38,9 +38,14 @@ class RunRules(Rules):
 
     def _queue(self, run: Run) -> Run:
         existing = self._metadata.run(check_run_id(run.id))
+        model = self._usable_model(run.model) if existing is None else self._known_model(run.model)
+        self._check_team(model.team, f"a run of `{model.name}`")
         if existing is not None:
+            if existing.model != model.name:
+                msg = f"`{run.id}` is the id of another model's run"
+                raise Conflict(msg, "a run's id begins with its model's name")
             return self._whole(existing, "spec")
-        queued = self._new_run(run, self._usable_model(run.model))
+        queued = self._new_run(run, model)
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
         return self._whole(queued, "spec")
 

@@ -39,6 +39,7 @@ class VersionRules(Rules):
         return settled(lambda: self._claim(claim, fingerprint))
 
     def _claim(self, claim: VersionClaim, fingerprint: str) -> Claim:
+        self._check_own(claim.run, claim.model)
         known = self._metadata.claim_key(claim.model, claim.key)
         if known is not None:
             return self._claimed_before(claim, fingerprint, known)
@@ -108,6 +109,7 @@ class VersionRules(Rules):
         if version is None or not secrets.compare_digest(secret_of(version).encode(), secret.encode()):
             msg = f"`{model}` has no claim {number} with this secret"
             raise NotFound(msg, "claim the version (again) and use the headers of its targets")
+        self._check_own(version.run, model, number)
         artifact = find_artifact(version, path)
         if version.state is VersionState.DELETED:
             msg = f"version {number} of `{model}` is deleted"
@@ -123,6 +125,7 @@ class VersionRules(Rules):
         if version is None:
             msg = f"`{model}` has no version {number}"
             raise NotFound(msg, "claims that are not completed in time are removed: claim it again")
+        self._check_own(version.run, model, number)
         if version.state is not VersionState.PENDING:
             return version
         self._artifacts.seal(version.location, version.artifacts)

@@ -1,0 +1,189 @@
+"""Who may call which route. A route that is not in the table does not start.
+
+Roles and teams are told in `modelyard.asgi.auth`. What a body names instead of the path is looked at by the registry's
+rules, which act for the caller: he makes models, feature sets and runs for his own teams only.
+"""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+
+from modelyard.asgi.auth.principal import Principal
+from modelyard.asgi.auth.rules import (
+    OPEN,
+    Owned,
+    Rule,
+    RunMay,
+    Whose,
+    admit,
+    approvers,
+    authors,
+    caller_of,
+    check_owner,
+    check_table,
+    operators,
+    readers,
+)
+from modelyard.asgi.auth.runs import RunFacts
+from modelyard.errors import ModelyardError, NotFound
+from modelyard.registry.local import LocalRegistry
+
+MODEL = "/v1/models/{model}"
+VERSION = f"{MODEL}/versions/{{number}}"
+FILE = f"{VERSION}/artifacts/{{path:path}}"
+FEATURE_SET = "/v1/feature-sets/{name}"
+RUN = "/v1/runs/{run_id}"
+
+RULES: Mapping[str, Rule] = {
+    "GET /health": OPEN,
+    "GET /ready": OPEN,
+    "GET /metrics": OPEN,
+    "GET /docs": readers(),
+    "GET /openapi.json": readers(),
+    "GET /v1/models": readers(),
+    f"GET {MODEL}": readers(Whose.MODEL),
+    f"PUT {MODEL}": authors(Whose.MODEL),
+    f"POST {MODEL}/archive": authors(Whose.MODEL),
+    f"GET {MODEL}/runs": readers(Whose.MODEL),
+    f"POST {MODEL}/versions": authors(Whose.MODEL, RunMay.OWN_MODEL),
+    f"PUT {FILE}": authors(Whose.MODEL, RunMay.OWN_MODEL),
+    f"POST {VERSION}/complete": authors(Whose.MODEL, RunMay.OWN_MODEL),
+    f"GET {MODEL}/versions": readers(Whose.MODEL),
+    f"GET {VERSION}": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    f"GET {FILE}": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    f"HEAD {FILE}": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    f"GET {VERSION}/downloads/{{path:path}}": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    f"GET {MODEL}/latest": readers(Whose.MODEL),
+    f"GET {MODEL}/made-for": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    f"GET {VERSION}/lineage": readers(Whose.MODEL),
+    f"POST {VERSION}/archive": approvers(Whose.MODEL),
+    f"POST {VERSION}/approve": approvers(Whose.MODEL),
+    f"POST {MODEL}/promotions": approvers(Whose.MODEL),
+    f"POST {MODEL}/rollback": approvers(Whose.MODEL),
+    f"GET {MODEL}/promotions": readers(Whose.MODEL),
+    f"GET {MODEL}/live": readers(Whose.MODEL, RunMay.OWN_MODEL),
+    "GET /v1/feature-sets": readers(),
+    f"GET {FEATURE_SET}": readers(),
+    f"GET {FEATURE_SET}/versions/{{number}}": readers(),
+    f"PUT {FEATURE_SET}": authors(Whose.FEATURE_SET),
+    f"POST {FEATURE_SET}/archive": authors(Whose.FEATURE_SET),
+    "PUT /v1/bundles/{digest}": authors(),
+    "GET /v1/bundles/{digest}": readers(run=RunMay.OWN_BUNDLE),
+    "POST /v1/runs": authors(),
+    "GET /v1/runs": readers(),
+    "GET /v1/open-runs": readers(),
+    f"GET {RUN}": readers(Whose.RUN, RunMay.OWN_RUN),
+    f"PUT {RUN}": operators(Whose.RUN),
+    f"POST {RUN}/cancel": authors(Whose.RUN),
+    f"GET {RUN}/task": operators(Whose.RUN, RunMay.OWN_RUN),
+    f"PUT {RUN}/progress": operators(Whose.RUN, RunMay.OWN_RUN),
+    f"GET {RUN}/progress": readers(Whose.RUN),
+    f"PUT {RUN}/log": operators(Whose.RUN, RunMay.OWN_RUN),
+    f"GET {RUN}/log": readers(Whose.RUN),
+    "GET /v1/history/{subject}": readers(Whose.SUBJECT),
+    "GET /v1/changes": readers(),
+    "GET /v1/dependents/{subject}": readers(),
+    "GET /v1/affected/{subject}": readers(),
+}
+"""For each route, who may call it."""
+
+OPEN_PATHS = frozenset(route.partition(" ")[2] for route, rule in RULES.items() if rule.open)
+
+_HINTS = {"model": "`modelyard models` lists them", "run": "`modelyard runs` lists them"}
+
+
+class GuardedRoute(APIRoute):
+    """A route whose caller is looked at before anything that he sends is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, behind the guard."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            await _guard(request, RULES[f"{request.method} {self.path}"])
+            return await handler(request)
+
+        return guarded
+
+
+async def _guard(request: Request, rule: Rule) -> None:
+    if request.app.state.authenticator is None or rule.open:
+        return  # without authentication, programs of this machine alone get here
+    principal = caller_of(request.scope)
+    path = request.path_params
+    if not admit(principal, rule, path):
+        registry: LocalRegistry = request.app.state.registry
+        owned = await run_in_threadpool(_owned, registry, rule, path[rule.whose.value])
+        check_owner(principal, rule, owned)
+
+
+def _owned(registry: LocalRegistry, rule: Rule, named: str) -> Owned:
+    """What a path names."""
+    kind, name = {
+        Whose.MODEL: ("model", named),
+        Whose.FEATURE_SET: ("feature_set", named),
+        Whose.RUN: ("run", named),
+    }.get(rule.whose) or (named.partition(":")[0], named.partition(":")[2])
+    return Owned(
+        what=f"{kind.replace('_', ' ')} `{name}`",
+        team=registry.team_of(f"{kind}:{name}"),
+        hint=_HINTS.get(kind, ""),
+        may_be_new=rule in (RULES[f"PUT {MODEL}"], RULES[f"PUT {FEATURE_SET}"]),
+        shared=kind not in ("model", "run"),
+    )
+
+
+def check_routes(routers: Iterable[APIRouter]) -> None:
+    """Make sure that every route is guarded, and has a rule.
+
+    Raises:
+        ModelyardError: One is not, or a rule is for no route.
+    """
+    routes = [route for router in routers for route in router.routes]
+    if bare := [str(route) for route in routes if not isinstance(route, GuardedRoute)]:
+        msg = f"routes that nobody guards: {', '.join(bare)}"
+        raise ModelyardError(msg, "give their router `route_class=GuardedRoute`")
+    guarded = [route for route in routes if isinstance(route, GuardedRoute)]
+    check_table(RULES, (f"{method} {route.path}" for route in guarded for method in route.methods or ()))
+
+
+def caller(request: Request) -> Principal | None:
+    """Who calls; None where the service asks nobody."""
+    return None if request.app.state.authenticator is None else caller_of(request.scope)
+
+
+async def registry_of(request: Request) -> LocalRegistry:
+    """The registry that the app serves, acting for whoever calls."""
+    registry: LocalRegistry = request.app.state.registry
+    principal = caller(request)
+    if principal is None:
+        return registry
+    return registry.acting_as(
+        principal.name,
+        operator=principal.is_operator,
+        teams=None if principal.is_operator else principal.teams,
+        run=None if principal.run is None else principal.run.id,
+    )
+
+
+async def sight_of(request: Request) -> Callable[[str], bool]:
+    """Whether whoever calls may know of what a team owns."""
+    principal = caller(request)
+    return (lambda _: True) if principal is None else principal.sees
+
+
+def find_run(registry: LocalRegistry) -> Callable[[str], RunFacts | None]:
+    """What the authenticator asks of runs."""
+
+    def find(run_id: str) -> RunFacts | None:
+        try:
+            run = registry.run(run_id)
+        except NotFound:
+            return None
+        bundles = run.spec.get("definition", {}).get("bundles", {})
+        return RunFacts(run.model, run.team, run.tries, run.state.terminal, frozenset(bundles.values()))
+
+    return find
