@@ -103,18 +103,25 @@ def open_datasets(settings: Settings) -> DatasetStore:
     if parts.scheme == "s3" and parts.netloc:
         from modelyard.datasets.s3 import S3Datasets
 
-        cache = FileCache(settings.cache / "files")
-        return S3Datasets(parts.netloc, parts.path, cache=cache, scratch=settings.home / "staging")
+        scratch = settings.home / "staging"
+        return S3Datasets(parts.netloc, parts.path, cache=_file_cache(settings), scratch=scratch)
     reason = f"`{settings.datasets}` is not the address of datasets"
     raise UsageError(reason, "set MODELYARD_DATASETS to s3://BUCKET/PREFIX, or leave it unset")
+
+
+def _file_cache(settings: Settings) -> FileCache:
+    """The files of this machine that were fetched from S3: datasets and sources share their room."""
+    return FileCache(settings.cache / "files")
 
 
 def open_engine(settings: Settings) -> Engine:
     """The engine that computes features."""
     with told_what_to_install("the engine that computes features"):
         from modelyard.features.duckdb import DuckDBEngine
+        from modelyard.features.s3_sources import S3Sources
 
-    return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch")
+    remote = S3Sources(_file_cache(settings))
+    return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch", remote=remote)
 
 
 def open_launcher(settings: Settings) -> Launcher:

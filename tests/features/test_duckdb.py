@@ -156,7 +156,7 @@ def test_too_little_memory_and_a_full_disk_are_named(tmp_path: Path) -> None:
     import duckdb
 
     for words in ("No space left on device", "File too large", "Disk quota exceeded"):
-        with pytest.raises(StorageFull, match="no room is left"), module._plain_errors():
+        with pytest.raises(StorageFull, match="no room is left"), module._plain_errors({}):
             raise duckdb.IOException(f"IO Error: Could not write file: {words}")  # noqa: EM102 - as DuckDB says it
-    with pytest.raises(InvalidData, match="not open"), module._plain_errors():
+    with pytest.raises(InvalidData, match="not open"), module._plain_errors({}):
         raise duckdb.IOException("IO Error: not open")  # noqa: EM101 - as DuckDB says it

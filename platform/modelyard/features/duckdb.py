@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from modelyard.config.kinds.source import S3
+from modelyard.config.substitution import refuse_unset
 from modelyard.datasets.folders import scratch_folder
 from modelyard.errors import InvalidData, ModelyardError, StorageFull
 from modelyard.features.duckdb_sources import partition_select, source_files, source_select
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from modelyard.config.kinds import Source
     from modelyard.features.engine import Parameters, Relation, Value
+    from modelyard.features.s3_sources import S3Sources
 
 _KINDS = {
     "integer": r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)",
@@ -51,12 +55,22 @@ class DuckDBEngine:
     Args:
         root: The project's folder, from which relative paths of sources start.
         scratch: Where sessions spill what does not fit into memory; each removes its own, and those of the dead.
+        remote: Fetches the objects of sources that lie in S3; such sources are refused where there is none.
         memory_limit: What a session may hold in memory, as DuckDB writes it.
         threads: How many threads a session uses; as many as there are cores unless said.
     """
 
-    def __init__(self, root: Path, scratch: Path, *, memory_limit: str = "1GiB", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        scratch: Path,
+        *,
+        remote: S3Sources | None = None,
+        memory_limit: str = "1GiB",
+        threads: int | None = None,
+    ) -> None:
         self._root = root
+        self._remote = remote
         self._scratch = scratch
         self._config: dict[str, str | int | bool] = {
             "memory_limit": memory_limit,
@@ -73,32 +87,43 @@ class DuckDBEngine:
         """Open a session that sees some relations and nothing else; see `modelyard.features.engine.Engine`."""
         with scratch_folder(self._scratch) as spill:
             connection = duckdb.connect(":memory:", config={**self._config, "temp_directory": str(spill)})
+            names: dict[str, str] = {}
             try:
-                with _plain_errors():
+                with _plain_errors(names):
                     connection.execute("SET TimeZone = 'UTC'")
-                    files = [file for name, one in relations.items() for file in self._view(connection, name, one)]
-                    _lock(connection, files, writable)
-                yield DuckDBSession(connection)
+                    for name, relation in relations.items():
+                        self._view(connection, name, relation, names)
+                    _lock(connection, list(names), writable)
+                yield DuckDBSession(connection, names)
             finally:
                 connection.close()
 
-    def _view(self, connection: duckdb.DuckDBPyConnection, name: str, relation: Relation) -> list[str]:
-        """Give a relation its name; the files that it reads."""
+    def _view(
+        self, connection: duckdb.DuckDBPyConnection, name: str, relation: Relation, names: dict[str, str]
+    ) -> None:
+        """Give a relation its name, and add the files that it reads, each with what people call it."""
         if isinstance(relation, SourceRows):
-            files = source_files(relation.source, self._root)
-            select = source_select(relation.source, files)
+            files = self._source_files(relation.source)
+            names |= files
+            select = source_select(relation.source, list(files))
         else:
-            files = [file for group in relation.groups for file in group.files]
+            names |= {file: file for group in relation.groups for file in group.files}
             select = partition_select(relation)
         connection.execute(f"CREATE VIEW {identifier(name)} AS {select}")
-        return files
+
+    def _source_files(self, source: Source) -> dict[str, str]:
+        refuse_unset(source.path, f"source `{source.name}`")
+        if self._remote is not None and source.path.startswith(S3):
+            return self._remote.fetch(source)
+        return {file: file for file in source_files(source, self._root)}
 
 
 class DuckDBSession:
     """An open session; made by `DuckDBEngine.session`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, names: Mapping[str, str]) -> None:
         self._connection = connection
+        self._names = names
 
     def put(self, name: str, table: pa.Table) -> None:
         """Make a small table of values at hand."""
@@ -126,14 +151,14 @@ class DuckDBSession:
 
     def fetch(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """The rows of a query, all in memory."""
-        with _plain_errors():
+        with _plain_errors(self._names):
             return self._select(sql, parameters).to_arrow_table()
 
     def batches(
         self, sql: str, parameters: Parameters | None = None, *, rows: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
         """The rows of a query, at most `rows` at a time; to be read before anything else is asked."""
-        with _plain_errors():
+        with _plain_errors(self._names):
             yield from self._select(sql, parameters).to_arrow_reader(rows)
 
     def write(self, sql: str, path: Path) -> None:
@@ -142,7 +167,7 @@ class DuckDBSession:
         self._execute(f"COPY ({sql}) TO {text(str(path))} ({options})")
 
     def _execute(self, sql: str, parameters: Parameters | None = None) -> None:
-        with _plain_errors():
+        with _plain_errors(self._names):
             self._connection.execute(sql, self._used(sql, parameters))
 
     def _select(self, sql: str, parameters: Parameters | None) -> duckdb.DuckDBPyRelation:
@@ -167,26 +192,41 @@ def _kind(name: str) -> str:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """DuckDB's errors as ours, each with the first thing that it says."""
+def _plain_errors(names: Mapping[str, str]) -> Iterator[None]:
+    """DuckDB's errors as ours, each with the first thing that it says.
+
+    Args:
+        names: For each file, what people call it: one that was fetched has a name here that means nothing to them.
+    """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        reason = f"the engine's memory does not suffice: {_said(error)}"
+        reason = f"the engine's memory does not suffice: {_said(error, names)}"
         raise ModelyardError(reason, "give it more, or read a shorter range of days") from error
     except duckdb.IOException as error:
         if _NO_ROOM.search(str(error)):
-            reason = f"no room is left: {_said(error)}"
+            reason = f"no room is left: {_said(error, names)}"
             raise StorageFull(reason, "make room; what was published before is unharmed") from error
-        raise InvalidData(_said(error), "compare the source's files with what it declares of them") from error
+        raise InvalidData(_said(error, names), "compare the source's files with what it declares of them") from error
     except duckdb.Error as error:
-        raise InvalidData(_said(error), "compare the columns' types, and the SQL, with the data") from error
+        raise InvalidData(_said(error, names), "compare the columns' types, and the SQL, with the data") from error
+    except InvalidData as error:
+        raise InvalidData(_named(error.reason, names), error.hint) from error
 
 
-def _said(error: duckdb.Error) -> str:
+def _named(text: str, names: Mapping[str, str]) -> str:
+    """A text with files as people call them."""
+    for file, name in names.items():
+        if file != name:
+            text = text.replace(file, name)
+    return text
+
+
+def _said(error: duckdb.Error, names: Mapping[str, str]) -> str:
     """What an error says of the data: without the statement, which is ours, and without advice on DuckDB's options."""
-    words = re.split(r"\n\s*(?:LINE \d+:|Column \S+ is being converted|Possible (?:fixes|solutions?):)", str(error))[0]
-    file = re.search(r"^\s*file = (.*)$", str(error), re.MULTILINE)
+    told = _named(str(error), names)
+    words = re.split(r"\n\s*(?:LINE \d+:|Column \S+ is being converted|Possible (?:fixes|solutions?):)", told)[0]
+    file = re.search(r"^\s*file = (.*)$", told, re.MULTILINE)
     place = f"{file[1]}: " if file else ""
     # It quotes values and lines whatever their length, and what is wrong with them comes after.
     words = re.sub(rf"\S{{{_SHOWN},}}", lambda long: f"{long[0][:_SHOWN]}…", words)

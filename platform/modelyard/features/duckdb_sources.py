@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.source import PACKAGE
-from modelyard.config.substitution import refuse_unset
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
@@ -39,16 +38,15 @@ _SHOWN = 100
 
 
 def source_files(source: Source, root: Path) -> list[str]:
-    """The files of a source, in order.
+    """The files of a source on this machine, in order.
 
     Args:
         source: The source.
         root: The folder that relative paths start from.
 
     Raises:
-        InvalidData: There are none, or an environment variable that the path needs is not set.
+        InvalidData: There are none.
     """
-    refuse_unset(source.path, f"source `{source.name}`")
     if "://" in source.path:
         reason = f"source `{source.name}`: {source.path} is an address, not a path"
         raise InvalidData(reason, "give a file or a glob of files of this machine")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modelyard.config.checks.catalogue import TIMES, check_column
-from modelyard.config.kinds.source import PACKAGE
+from modelyard.config.kinds.source import PACKAGE, S3
 from modelyard.config.problems import Finding
 from modelyard.near_miss import near_miss
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelyard.config.kinds import Source
 
 _PACKAGE_FILE = re.compile(r"[A-Za-z_][\w.-]*(/[^/]+)+")
+_OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^/].*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -73,5 +74,9 @@ def _check_path(path: str) -> Iterator[Finding]:
             yield Finding(
                 ("path",), f"`{path}` names no file of a package", "as package:sklearn/datasets/data/iris.csv"
             )
+    elif path.startswith(S3):
+        if not _OBJECTS.fullmatch(path) or {".", ".."} & set(path.split("/")):
+            yield Finding(("path",), f"`{path}` names no object of a bucket", "as s3://company-data/loans/*.parquet")
     elif _SCHEME.match(path):
-        yield Finding(("path",), f"`{path}` is an address, and a source is files", "name a file, or a glob")
+        hint = "name a file, or a glob; s3://BUCKET/KEY for what lies in S3"
+        yield Finding(("path",), f"`{path}` is an address, and a source is files", hint)

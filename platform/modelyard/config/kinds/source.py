@@ -13,6 +13,9 @@ ColumnType = Literal["string", "integer", "double", "boolean", "timestamp", "dat
 PACKAGE = "package:"
 """How a path begins that lies in an installed Python package: `package:sklearn/datasets/data/iris.csv`."""
 
+S3 = "s3://"
+"""How a path begins that lies in a bucket: `s3://bucket/transactions/*.parquet`."""
+
 
 class Csv(Settings):
     """How a CSV file is laid out."""
@@ -48,9 +51,15 @@ class Source(Document):
     format: Literal["parquet", "csv"]
     """How the files are written."""
     path: str = Field(
-        min_length=1, examples=["${data}/transactions/*.parquet", "package:sklearn/datasets/data/iris.csv"]
+        min_length=1,
+        examples=[
+            "${data}/transactions/*.parquet",
+            "s3://company-data/transactions/*.parquet",
+            "package:sklearn/datasets/data/iris.csv",
+        ],
     )
-    """A file or a glob, relative to the project's folder; `package:` names a file in an installed Python package."""
+    """A file or a glob, relative to the project's folder; `s3://` names objects of a bucket, and `package:` a file in
+    an installed Python package."""
     csv: Csv | None = None
     """How the file is laid out, where the format is csv."""
     columns: dict[Column, ColumnType] = Field(min_length=1)
