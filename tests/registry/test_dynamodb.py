@@ -5,28 +5,32 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.aws import make_client
-from modelyard.errors import Conflict, IntegrityError, NotFound, UsageError
+from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable, UsageError
 from modelyard.registry import layouts
 from modelyard.registry.audit import verify
 from modelyard.registry.dynamodb import DynamoMetadata
 from modelyard.registry.dynamodb.heads import read_head
 from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.local import LocalRegistry
+from modelyard.registry.pages import make_page
 from modelyard.registry.records import ModelRecord, VersionState
 from modelyard.registry.transfer import register_version
 from tests.registry.making import all_changes, apply, claim_of, register, run_of, write_files
 from tests.registry.places import Place, dynamodb_client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from modelyard.registry.records import Event
+    from modelyard.registry.records import Event, Page
     from tests.registries import Clock
 
 pytestmark = pytest.mark.server
@@ -208,6 +212,33 @@ def test_an_event_that_is_not_in_sight_yet_is_waited_for(table: str, tmp_path: P
 
 def _chains(registry: LocalRegistry) -> Any:
     return registry._metadata.chains()
+
+
+@pytest.mark.parametrize("key", ["", " ", "~", "\x7f", "\x00", "#", "z" * 700, 0, -5, 2**63 - 1, (3, 4)])
+def test_a_page_token_of_anything_is_a_page_or_refused(table: str, tmp_path: Path, key: Any) -> None:
+    registry = Place(tmp_path, table).registry()
+    apply(registry)
+    registry.queue_run(run_of())
+    token = make_page([1, 2], 1, [key, key]).next
+    lists: tuple[Callable[..., Page[Any]], ...] = (
+        registry.models,
+        registry.runs,
+        partial(registry.runs, model="ke"),
+        registry.open_runs,
+        partial(registry.versions, "ke"),
+        partial(registry.history, "model:ke"),
+        partial(registry.dependents, "source:loans"),
+        registry.feature_sets,
+    )
+    for list_page in lists:
+        with suppress(InvalidData):
+            assert len(list_page(page=token).items) <= 1
+
+
+def test_threads_wait_for_each_other_within_bounds(table: str) -> None:
+    store = DynamoMetadata(table, client=dynamodb_client(), deadline=0.1)
+    with store._in_turn(["model:ke"]), pytest.raises(Unavailable, match="other threads"), store._in_turn(["model:ke"]):
+        pass
 
 
 def test_a_run_leaves_nothing_behind(table: str, tmp_path: Path) -> None:

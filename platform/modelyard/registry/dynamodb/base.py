@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from modelyard.aws import DEADLINE
 from modelyard.errors import Unavailable
 from modelyard.registry.chains import links_after
 from modelyard.registry.dynamodb import keys
@@ -83,8 +82,9 @@ class Tables:
         """Let threads of this process write to a chain one after the other: at once, all but one would be in vain."""
         with ExitStack() as held:
             for chain in sorted({keys.chain_of(subject) for subject in subjects}):
-                if not self._turns[chain].acquire(timeout=DEADLINE):
-                    msg = f"table `{self._table.name}` is busy: other threads have been writing for {DEADLINE:g} s"
+                patience = self._table.deadline
+                if not self._turns[chain].acquire(timeout=patience):
+                    msg = f"table `{self._table.name}` is busy: other threads have been writing for {patience:g} s"
                     raise Unavailable(msg, "try again")
                 held.callback(self._turns[chain].release)
             yield

@@ -51,7 +51,7 @@ class Table:
     def __init__(self, name: str, *, client: Any = None, deadline: float = DEADLINE) -> None:
         self.name = name
         self.client = client or make_client("dynamodb")
-        self._deadline = deadline
+        self.deadline = deadline
         self._known = False
 
     # Reading ---------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ class Table:
         found: dict[Key, Item] = {}
         wanted = iter(dict.fromkeys(keys))
         while some := list(islice(wanted, _MOST_READ)):
-            for item in retried(self._reading_some(some), deadline=self._deadline):
+            for item in retried(self._reading_some(some), deadline=self.deadline):
                 found[str(item[PK]), str(item[SK])] = item
         return [found.get(key) for key in keys]
 
@@ -108,10 +108,11 @@ class Table:
             chunk: How many to read at a time.
         """
         self.check()
+        low = low or START  # DynamoDB knows no empty key
         request: Notation = {
             "TableName": self.name,
             "KeyConditionExpression": f"{PK} = :p AND {SK} BETWEEN :low AND :high",
-            "ExpressionAttributeValues": notation({":p": partition, ":low": low or START, ":high": high or START}),
+            "ExpressionAttributeValues": notation({":p": partition, ":low": low, ":high": high}),
             "ScanIndexForward": not newest,
             "Limit": chunk,
         }
@@ -123,7 +124,7 @@ class Table:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def _read(self, what: str, call: Callable[..., Notation], **request: Any) -> Notation:
-        return retried(lambda: self._sent(what, lambda: call(ConsistentRead=True, **request)), deadline=self._deadline)
+        return retried(lambda: self._sent(what, lambda: call(ConsistentRead=True, **request)), deadline=self.deadline)
 
     # Writing ---------------------------------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Table:
                 sent = None
                 raise
 
-        retried(attempt, deadline=self._deadline)
+        retried(attempt, deadline=self.deadline)
 
     def _transact(self, writes: Sequence[Write], token: str) -> None:
         items = [write.request(self.name) for write in writes]
@@ -194,14 +195,14 @@ class Table:
                 raise Stale(write.stale) from error
             return answer
 
-        return item_of(retried(lambda: self._sent("UpdateItem", call), deadline=self._deadline)["Attributes"])
+        return item_of(retried(lambda: self._sent("UpdateItem", call), deadline=self.deadline)["Attributes"])
 
     def put_many(self, items: Iterable[tuple[Key, Mapping[str, Value]]]) -> None:
         """Write items, each for itself: a process that dies in between leaves some of them."""
         self.check()
         waiting = iter([{"PutRequest": {"Item": {**key_notation(key), **notation(item)}}} for key, item in items])
         while some := list(islice(waiting, _MOST_WRITTEN)):
-            retried(self._writing_some(some), deadline=self._deadline)
+            retried(self._writing_some(some), deadline=self.deadline)
 
     def _writing_some(self, left: list[Notation]) -> Callable[[], None]:
         def write() -> None:
