@@ -1,11 +1,13 @@
 """Clients of AWS, and what their errors mean: for the back-ends that speak to DynamoDB and S3.
 
-Where they are, and who we are there, boto3 finds in its usual places: AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB,
-AWS_ENDPOINT_URL_S3, a web identity, an instance's role. Retries are made here and nowhere else: boto3's own are off.
+Where they are, and who we are there, boto3 finds in its usual places: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_S3, a
+web identity, an instance's role; AWS_REGION, which other clients know and it does not, is told to it here. Retries are
+made here and nowhere else: boto3's own are off.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -68,7 +70,9 @@ def make_client(service: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    session: Any = boto3.session.Session()  # its types name every service there is
+    session: Any = boto3.session.Session(
+        region_name=os.environ.get("AWS_REGION")
+    )  # its types name every service there is
     try:
         return session.client(service, config=config)
     except NoRegionError as error:
