@@ -11,7 +11,7 @@ from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.kubernetes.api import AlreadyThere, in_namespace
-from modelyard.training.launchers.kubernetes.manifests import job_manifest
+from modelyard.training.launchers.kubernetes.manifests import HOME, job_manifest
 from modelyard.training.launchers.launcher import JobState, NoRoom
 from tests.cluster.world import World, ended, listed, spec, until
 
@@ -43,7 +43,7 @@ def test_a_job_in_a_restricted_namespace_has_its_token_and_no_rights(world: Worl
     assert found["readable"] == ["/var/run/secrets/modelyard/token"], "no token of a service account"
     assert {found["secrets"], found["pods"], found["jobs"]} <= {401, 403}
     assert found["credentials"] == []
-    assert found["writable"] == ["/tmp", "/home/modelyard"]
+    assert found["writable"] == ["/tmp", HOME]
     assert (found["uid"], int(found["capabilities"], 16)) == (10001, 0)
 
 

@@ -9,6 +9,7 @@ loops that lose some races.
 from __future__ import annotations
 
 import time
+from math import ceil
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -38,6 +39,8 @@ INTERVAL = 0.1
 """Seconds between steps: what a run waits at most, and more than a step takes."""
 PATIENCE = 60.0
 """Seconds for which a registry or a store may not answer before the loop gives up; runs go on without it."""
+PAGE = 100
+"""Open runs that are read at a time, at most."""
 LOOKUPS = 100
 """Runs that are looked up one by one in a step, where others may have ended them."""
 
@@ -94,7 +97,9 @@ class Reconciler:
         self.running = {job.name: job.run for job in running if job.run}
         seen: dict[str, Run] = {}
         met_all = True
-        for run in every(lambda page: self._registry.open_runs(page=page)):
+        # As many as have jobs, as there is room for, and the one that finds none: usually no more are met.
+        likely = min(PAGE, len(board.jobs) + ceil(max(0, board.limits.total - board.used)) + 1)
+        for run in every(lambda page: self._registry.open_runs(page=page, limit=PAGE if page else likely)):
             if board.is_full and not board.unmet:
                 met_all = False
                 break
