@@ -1,0 +1,140 @@
+"""Commands where a cluster's controller runs the runs: they ask a registry over HTTP, and run nothing themselves."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from modelyard.cli.main import run
+from modelyard.cli.training import OVERLAP, _what_is_new
+from modelyard.registry import http
+from modelyard.registry.http import HttpRegistry
+from modelyard.registry.records import RunProgress, RunState
+from tests.registries import open_registry, serving
+from tests.registry.making import apply, run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
+
+RUN = run_of().id
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what commands leave to the end of their process."""
+    opened: list[HttpRegistry] = []
+
+    class Remembered(HttpRegistry):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            opened.append(self)
+
+    monkeypatch.setattr(http, "HttpRegistry", Remembered)
+    yield
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRegistry]:
+    """A registry service with a run that trains, and nothing else on this machine."""
+    made = open_registry(tmp_path / "home")
+    apply(made)
+    made.update_run(made.queue_run(run_of()).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
+    with serving(made) as service:
+        monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
+        yield made
+
+
+def finish(registry: LocalRegistry, seconds: float) -> threading.Thread:
+    """End the run after a while, as a controller does."""
+
+    def end() -> None:
+        time.sleep(seconds)
+        registry.write_run_log(RUN, io.BytesIO(b"fitting\nregistered version 1\n"))
+        registry.update_run(registry.run(RUN).model_copy(update={"state": RunState.SUCCEEDED, "version": 1}))
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    return thread
+
+
+def test_a_log_is_followed_through_the_registry(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    registry.write_run_log(RUN, io.BytesIO(b"fitting\n"))
+    thread = finish(registry, 0.5)
+    assert run(["runs", "logs", RUN, "--follow"]) == 0
+    thread.join()
+    assert capsys.readouterr().out == "fitting\nregistered version 1\n"
+
+
+def test_what_a_run_does_is_shown(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    registry.report_progress(RunProgress(run=RUN, tries=1, part=0.4, doing="fitting on 41,200 rows"))
+    assert run(["runs", "show", RUN]) == 0
+    assert "40% fitting on 41,200 rows" in capsys.readouterr().out
+    assert run(["runs", "show", RUN, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["progress"]["part"] == 0.4
+
+
+def test_a_cancel_is_the_controllers_to_do(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "cancel", RUN]) == 0
+    assert "the controller ends it" in capsys.readouterr().err
+    assert registry.run(RUN).cancel_requested
+    assert registry.run(RUN).state is RunState.TRAINING
+
+
+def test_nothing_is_run_here(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "reconcile"]) == 64
+    assert "MODELYARD_LAUNCHER is `kubernetes`" in capsys.readouterr().err
+    assert registry.run(RUN).tries == 1
+
+
+def test_runs_are_watched_until_they_have_ended(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    thread = finish(registry, 0.5)
+    assert run(["runs", "--watch"]) == 0
+    thread.join()
+    assert "SUCCEEDED" in capsys.readouterr().out
+
+
+def test_apply_waits_for_the_controller(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = open_registry(tmp_path / "other")
+    monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
+
+    def control() -> None:
+        while not (found := registry.open_runs().items):
+            time.sleep(0.05)
+        for one in found:
+            registry.update_run(one.model_copy(update={"state": RunState.FAILED, "reason": "bad", "permanent": True}))
+
+    with serving(registry) as service:
+        monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
+        thread = threading.Thread(target=control)
+        thread.start()
+        assert run(["apply", "--wait"]) == 65
+        thread.join()
+    assert "failed, bad" in capsys.readouterr().err
+    assert not (project / ".modelyard" / "jobs").exists()
+
+
+def test_a_log_that_lost_its_beginning_goes_on_where_it_was() -> None:
+    lines = [f"line {number}\n".encode() for number in range(1000)]
+    printed = b"".join(lines[:600])
+    assert _what_is_new(b"".join(lines[:700]), printed) == b"".join(lines[600:700])
+    assert _what_is_new(b"(earlier lines are left out)\n" + b"".join(lines[400:800]), printed) == b"".join(
+        lines[600:800]
+    )
+    assert len(printed) > OVERLAP
+    assert _what_is_new(b"another job's\n", printed) == b"another job's\n"
+    assert _what_is_new(b"", printed) == b""

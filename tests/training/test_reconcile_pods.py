@@ -1,0 +1,172 @@
+"""The loop where jobs are pods: what they tell is heard, and believed as far as it can be checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modelyard.errors import Conflict, InvalidData
+from modelyard.registry.records import Outcome, RunProgress, RunState
+from modelyard.training.board import Limits
+from modelyard.training.launchers.launcher import Job, JobKind, JobState, NoRoom
+from modelyard.training.moves import Moves
+from modelyard.training.reconcile import Reconciler
+from tests.training.played import Yard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelyard.registry.records import Run
+    from modelyard.training.launchers.launcher import JobSpec
+
+
+class Pods(Yard):
+    """A yard whose jobs are handed no task."""
+
+    def pods(self, epoch: int = 1, **limits: float) -> Reconciler:
+        moves = Moves(self.registry, clock=self.clock, chance=lambda: 0.5, epoch=epoch)
+        bounds = Limits(limits.get("total", 4), per_team=limits.get("per_team"), in_pods=True)
+        return Reconciler(self.registry, self.launcher, self.datasets, self.settings, moves=moves, limits=bounds)
+
+    def trained(self) -> tuple[Run, str]:
+        """A run that trains, and its job."""
+        run = self.queue()
+        self.play("badly")
+        again = self.queue()
+        self.loop().step()
+        self.launcher.end(self.launcher.running[0])
+        self.pods().step()
+        assert run.id != again.id
+        (name,) = self.launcher.running
+        return self.registry.run(again.id), name
+
+    def tell(self, run: Run, outcome: Outcome) -> None:
+        self.registry.report_progress(RunProgress(run=run.id, tries=run.tries, outcome=outcome))
+
+    def end_silently(self, name: str) -> None:
+        self.launcher.jobs[name] = Job(name, JobState.FAILED, reason="the process was killed")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Pods:
+    return Pods(tmp_path)
+
+
+def test_pods_are_handed_no_task_and_named_for_what_they_are(place: Pods) -> None:
+    run, name = place.trained()
+    spec = place.launcher.specs[name]
+    assert (spec.task, spec.kind, spec.run, spec.tries, spec.team) == (b"", JobKind.TRAIN, run.id, 1, run.team)
+    assert spec.digest == run.request
+    assert run.epoch == 1
+
+
+def test_what_a_pod_told_counts_before_what_the_cluster_saw(place: Pods) -> None:
+    run, name = place.trained()
+    place.tell(run, Outcome(ok=False, reason="the label has one value", permanent=True))
+    place.end_silently(name)
+    place.pods().step()
+    ended = place.registry.run(run.id)
+    assert (ended.state, ended.reason, ended.permanent) == (RunState.FAILED, "the label has one value", True)
+
+
+def test_a_pod_that_told_nothing_is_tried_again(place: Pods) -> None:
+    run, name = place.trained()
+    place.registry.report_progress(RunProgress(run=run.id, tries=run.tries, part=0.5, doing="fitting"))
+    place.end_silently(name)
+    place.pods().step()
+    assert place.registry.run(run.id).reason == "try 1 of 3 failed: the process was killed"
+
+
+def test_a_version_that_the_run_has_not_made_is_not_promoted(place: Pods) -> None:
+    place.queue()
+    place.play()
+    assert [fact.version for fact in place.registry.promotions("loans")] == [1]
+    other = place.queue(seed=5)
+    place.pods().step()
+    (name,) = place.launcher.running
+    for version in (1, 99):
+        running = place.registry.run(other.id)
+        if running.state.terminal:
+            break
+        place.tell(running, Outcome(ok=True, version=version))
+        place.end_silently(name)
+        place.pods().step()
+    ended = place.registry.run(other.id)
+    assert (ended.state, ended.version) == (RunState.FAILED, None)
+    assert ended.reason == "its job names version 1, which this run has not made"
+    assert len(place.registry.promotions("loans")) == 1
+
+
+def test_what_a_pod_waits_for_is_told_once_and_forgotten(place: Pods) -> None:
+    run, name = place.trained()
+    for reason in ("waits for a node: 0/1 nodes are available", "waits for a node: 0/1 nodes are available", ""):
+        place.launcher.jobs[name] = Job(name, JobState.RUNNING, reason=reason)
+        place.pods().step()
+        assert place.registry.run(run.id).reason == reason
+    assert place.registry.run(run.id).sequence == run.sequence + 2
+
+
+def test_a_job_without_room_is_asked_for_again_and_one_that_is_refused_fails(place: Pods) -> None:
+    run, name = place.trained()
+    submit = place.launcher.submit
+    place.launcher.jobs.clear()
+
+    def no_room(_: JobSpec) -> None:
+        raise NoRoom("a quota of the namespace: jobs")  # noqa: EM101 - a test's own
+
+    place.launcher.submit = no_room  # type: ignore[method-assign, assignment]
+    place.pods().step()
+    assert place.registry.run(run.id).reason == "waits for a quota of the namespace: jobs"
+    place.launcher.submit = submit  # type: ignore[method-assign]
+    place.pods().step()
+    assert list(place.launcher.running) == [name]
+    place.launcher.jobs.clear()
+
+    def refused(_: JobSpec) -> None:
+        raise InvalidData("there is another Job of the name")  # noqa: EM101 - a test's own
+
+    place.launcher.submit = refused  # type: ignore[method-assign, assignment]
+    place.pods().step()
+    ended = place.registry.run(run.id)
+    assert (ended.state, ended.reason) == (RunState.FAILED, "there is another Job of the name")
+
+
+def test_a_cancelled_pod_counts_until_it_is_gone(place: Pods) -> None:
+    run, name = place.trained()
+    place.registry.cancel_run(run.id)
+    place.pods().step()
+    assert place.launcher.cancelled == [name]
+    place.launcher.jobs[name] = Job(name, JobState.RUNNING, reason="its pod is ending", ends=True)
+    place.pods().step()
+    assert place.launcher.cancelled == [name], "it was told already"
+    assert place.registry.run(run.id).state is RunState.TRAINING
+    place.launcher.jobs.clear()
+    place.pods().step()
+    assert place.registry.run(run.id).state is RunState.CANCELLED
+
+
+def test_a_controller_that_is_over_changes_nothing(place: Pods) -> None:
+    run, _ = place.trained()
+    place.pods(epoch=5).step()
+    changed = place.registry.update_run(place.registry.run(run.id).model_copy(update={"epoch": 5}))
+    with pytest.raises(Conflict, match="epoch 5"):
+        Moves(place.registry, epoch=4).say(changed, "late")
+    place.end_silently(place.launcher.running[0])
+    place.pods(epoch=4).step()
+    assert place.registry.run(run.id) == changed
+
+
+def test_teams_take_turns(place: Pods) -> None:
+    place.queue("first", owner="large")
+    place.play()
+    runs = [place.queue(f"large_{number}", owner="large", seed=1) for number in range(3)]
+    other = place.queue("small", owner="small", seed=1)
+    place.pods(total=3, per_team=2).step()
+    assert [place.state(run) for run in (*runs, other)] == [
+        RunState.TRAINING,
+        RunState.TRAINING,
+        RunState.QUEUED,
+        RunState.TRAINING,
+    ]
+    assert place.registry.run(runs[2].id).reason == "waits for its team's jobs to be free: 2 of 2 are taken"
