@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from modelyard.asgi.auth.authenticator import Authenticator
     from modelyard.asgi.draining import Drained
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -56,9 +57,9 @@ class Service:
 
 
 @contextmanager
-def serving(registry: LocalRegistry) -> Iterator[Service]:
+def serving(registry: LocalRegistry, authenticator: Authenticator | None = None) -> Iterator[Service]:
     """A server for a registry, in a thread of its own."""
-    server = make_server(registry)
+    server = make_server(registry, authenticator=authenticator)
     with open_listener(HOST, 0) as listener:  # it takes requests from now on; they wait until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -225,7 +225,24 @@ def read_auth_file(path: Path) -> AuthFile:
         reason = f"`{path}` is no YAML"
         raise UsageError(reason, hint) from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        reason = f"`{path}`: {place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        reason = f"`{path}`: {_first(error)}"
         raise UsageError(reason, hint) from None
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first, and where; nothing of what stands there."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place + ': ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+
+
+def checked_entry(entry: dict[str, Any]) -> None:
+    """Make sure that an entry of `tokens` is valid.
+
+    Raises:
+        UsageError: It is not.
+    """
+    try:
+        StaticToken.model_validate(entry)
+    except ValidationError as error:
+        raise UsageError(_first(error), "--role ROLE and --team TEAM may be given several times") from None

@@ -96,7 +96,7 @@ class OidcTokens:
         if header is None:
             _refuse("it is no token")
         algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             _refuse(f"it is signed by none of {', '.join(ALGORITHMS)}")
         if "crit" in header:
             _refuse("it asks for extensions that are not known here")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +46,6 @@ class ServiceAccounts:
         self._subjects = [(_pattern(subject), subject) for subject in entry.subjects]
         self._good = remembered
         self._bad: Remembered[str] = Remembered()
-        self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
 
     def may_be(self, token: str) -> bool:
         """Whether a token could be a service account's for this service: only those are asked about."""
@@ -101,11 +98,14 @@ class ServiceAccounts:
         }
         try:
             own = self._entry.token_file.read_text(encoding="ascii").strip()
-            answer = self._opened().post(
-                f"{api.rstrip('/')}/apis/authentication.k8s.io/v1/tokenreviews",
-                json=body,
-                headers={"Authorization": f"Bearer {own}"},
-            )
+            ca_file = self._entry.ca_file
+            verify = True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
+            with httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=verify) as client:
+                answer = client.post(
+                    f"{api.rstrip('/')}/apis/authentication.k8s.io/v1/tokenreviews",
+                    json=body,
+                    headers={"Authorization": f"Bearer {own}"},
+                )
             if answer.status_code in _REFUSED:
                 msg = "the cluster does not let this service ask about tokens"
                 raise Unavailable(msg, "bind its service account to the cluster role `system:auth-delegator`")
@@ -118,14 +118,6 @@ class ServiceAccounts:
             msg = f"the cluster's API server could not say whose the token is: {type(error).__name__}"
             raise Unavailable(msg, "try again") from None
         return status if isinstance(status, dict) else {}
-
-    def _opened(self) -> httpx.Client:
-        with self._lock:
-            if self._client is None:
-                ca_file = self._entry.ca_file
-                verify = True if ca_file is None else ssl.create_default_context(cafile=str(ca_file))
-                self._client = httpx.Client(timeout=_TIMEOUT, trust_env=False, verify=verify)
-            return self._client
 
 
 def _pattern(subject: Subject) -> re.Pattern[str]:

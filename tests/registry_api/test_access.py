@@ -1,0 +1,218 @@
+"""What the matrix does not show: what lists leave out, what bodies name, and apps that do not start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from fastapi import APIRouter
+from fastapi.testclient import TestClient
+
+from modelyard.asgi.auth.authenticator import Authenticator
+from modelyard.errors import ModelyardError
+from registry_api import access
+from registry_api.access import GuardedRoute, check_routes, find_run
+from registry_api.app import create_app
+from registry_api.routes import health
+from tests.principals import OTHER, OWN, bearer, entry, token_of, write_auth_file
+from tests.registries import open_registry
+from tests.registry.making import apply, definition, feature_set, register, run_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modelyard.registry.local import LocalRegistry
+
+    Table = dict[str, Any]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> LocalRegistry:
+    """A model, a run and a feature set of each of two teams."""
+    registry = open_registry(tmp_path / "home", actor="amina")
+    for name, team, shared in (("ke", OWN, "history"), ("fr", OTHER, "devices")):
+        registry.register_feature_set(feature_set(shared, owner=team), project="lender", lineage={})
+        apply(registry, name, owner=team, feature_sets={shared: feature_set(shared, owner=team)})
+        registry.queue_run(run_of(f"{name}-aaaaaaaaaaaa-1", name))
+    return registry
+
+
+@pytest.fixture
+def auth_file(tmp_path: Path) -> Path:
+    both = entry("of both", roles=["author"], teams=[OWN, OTHER])
+    anything = entry("of all", roles=["author", "approver"], teams=["*"])
+    file = write_auth_file(tmp_path)
+    said = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**said, "tokens": [*said["tokens"], both, anything]}))
+    return file
+
+
+@pytest.fixture
+def client(registry: LocalRegistry, auth_file: Path) -> Iterator[TestClient]:
+    app = create_app(registry, authenticator=Authenticator(auth_file, find_run=find_run(registry)))
+    with TestClient(app) as client:
+        yield client
+
+
+def ask(client: TestClient, caller: str, method: str, path: str, body: Any = None) -> Any:
+    return client.request(method, path, json=body, headers=bearer(token_of(caller)))
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "own", "other"),
+    [
+        ("/v1/models", "name", "ke", "fr"),
+        ("/v1/runs", "id", "ke-aaaaaaaaaaaa-1", "fr-aaaaaaaaaaaa-1"),
+        ("/v1/open-runs", "id", "ke-aaaaaaaaaaaa-1", "fr-aaaaaaaaaaaa-1"),
+        ("/v1/changes", "subject", "model:ke", "model:fr"),
+        ("/v1/changes", "subject", "run:ke-aaaaaaaaaaaa-1", "run:fr-aaaaaaaaaaaa-1"),
+        ("/v1/dependents/source:loans", None, "model:ke", "model:fr"),
+        ("/v1/affected/source:loans", "name", "ke", "fr"),
+    ],
+)
+def test_lists_show_what_their_caller_may_see(
+    client: TestClient, path: str, key: str | None, own: str, other: str
+) -> None:
+    def listed(caller: str) -> set[str]:
+        content = ask(client, caller, "GET", path).json()
+        items = content if isinstance(content, list) else content["items"]
+        return {item if key is None else item[key] for item in items}
+
+    assert {own, other} <= listed("operator")
+    assert {own, other} <= listed("all but operator elsewhere")
+    assert listed("viewer") & {own, other} == {own}
+    assert listed("viewer elsewhere") & {own, other} == {other}
+
+
+def test_feature_sets_are_shared(client: TestClient) -> None:
+    items = ask(client, "viewer", "GET", "/v1/feature-sets").json()["items"]
+    assert {item["name"] for item in items} == {"history", "devices"}
+    subjects = {event["subject"] for event in ask(client, "viewer", "GET", "/v1/changes").json()["items"]}
+    assert {"feature_set:history", "feature_set:devices"} <= subjects
+    assert ask(client, "viewer", "GET", "/v1/history/feature_set:devices").status_code == 200
+
+
+def test_what_one_may_not_know_of_looks_as_if_it_were_not_there(client: TestClient) -> None:
+    for path in ("/v1/models/{}", "/v1/models/{}/versions", "/v1/models/{}/versions/1", "/v1/models/{}/live?at=x"):
+        hidden, absent = (ask(client, "viewer", "GET", path.format(name)) for name in ("fr", "nobody"))
+        assert hidden.status_code == absent.status_code == 404
+        assert hidden.text.replace("`fr`", "`nobody`") == absent.text
+
+
+def apply_body(name: str, revision: int = 0, /, **document: Any) -> dict[str, Any]:
+    return {"definition": definition(name, **document), "project": "lender", "expected_revision": revision}
+
+
+def test_a_model_is_made_for_a_team_of_its_author_alone(client: TestClient, registry: LocalRegistry) -> None:
+    assert ask(client, "author", "PUT", "/v1/models/new", apply_body("new")).status_code == 200
+    for owner in (OTHER, "unowned"):
+        answer = ask(client, "author", "PUT", "/v1/models/newer", apply_body("newer", owner=owner))
+        assert answer.status_code == 403
+        assert "may not make the model `newer` for the team" in answer.json()["detail"]
+    registry.apply_model(definition("fr", owner=OTHER), project="lender", expected_revision=1)
+    assert ask(client, "author", "PUT", "/v1/models/fr", apply_body("fr", 2)).status_code == 404
+    # Nor is one's own given away, or another's taken by somebody who sees it.
+    assert ask(client, "author", "PUT", "/v1/models/ke", apply_body("ke", 1, owner=OTHER)).status_code == 403
+    assert ask(client, "of both", "PUT", "/v1/models/ke", apply_body("ke", 1, owner=OTHER)).status_code == 200
+    assert ask(client, "of all", "PUT", "/v1/models/ke", apply_body("ke", 2, owner=OWN)).status_code == 200
+    assert ask(client, "operator", "PUT", "/v1/models/ke", apply_body("ke", 3, owner="new")).status_code == 200
+
+
+def test_a_feature_set_is_made_for_a_team_of_its_author_alone(client: TestClient) -> None:
+    def put(caller: str, name: str, **document: Any) -> int:
+        body = {"definition": feature_set(name, **document), "project": "lender", "lineage": {}}
+        status: int = ask(client, caller, "PUT", f"/v1/feature-sets/{name}", body).status_code
+        return status
+
+    assert put("author", "fresh") == 200
+    assert put("author", "fresher", owner=OTHER) == 403
+    assert put("author", "devices", window="90d", owner=OWN) == 403
+    assert put("author", "history", window="90d", owner=OTHER) == 403
+    assert put("author", "history", window="90d") == 200
+    assert put("of all", "devices", window="90d", owner=OWN) == 200
+
+
+def test_a_run_is_queued_for_a_team_of_its_author_alone(client: TestClient) -> None:
+    def post(caller: str, run_id: str, model: str) -> Any:
+        body = run_of(run_id, model).model_dump(mode="json")
+        return ask(client, caller, "POST", "/v1/runs", body)
+
+    assert post("author", "ke-bbbbbbbbbbbb-1", "ke").json()["created_by"] == "author"
+    assert post("author", "fr-bbbbbbbbbbbb-1", "fr").status_code == 404
+    assert post("all but operator elsewhere", "ke-bbbbbbbbbbbb-2", "ke").status_code == 403
+    # An id of another team's run, under a model of one's own, tells nothing of that run.
+    answer = post("author", "fr-aaaaaaaaaaaa-1", "ke")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:modelyard:problem:conflict")
+
+
+def test_approval_is_asked_of_somebody_else_whatever_his_roles(auth_file: Path, tmp_path: Path) -> None:
+    """The one who has both roles: he can't let his own version be live."""
+    from modelyard.registry.credential import Credential
+    from modelyard.registry.http import HttpRegistry
+    from tests.registries import serving
+
+    local = open_registry(tmp_path / "other home", actor="service")
+    authenticator = Authenticator(auth_file)
+    with serving(local, authenticator=authenticator) as running:
+        mine = HttpRegistry(running.url, credential=Credential(token_of("of all")))
+        apply(mine, approval="required", promotion="manual")
+        version = register(mine, tmp_path)
+        assert (version.created_by, local.version("ke", 1).authors) == ("of-all", ())
+        for path, body in (
+            ("versions/1/approve", {}),
+            ("promotions", {"version": 1}),
+            ("rollback", {"to": 1}),
+        ):
+            answer = ask_at(running.url, "of all", f"/v1/models/ke/{path}", body)
+            assert answer.status_code in (403, 409), path
+        relaxed = apply_body("ke", 1, promotion="manual")
+        answer = ask_at(running.url, "of all", "/v1/models/ke", relaxed, method="PUT")
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:modelyard:problem:forbidden")
+        approved = ask_at(running.url, "operator", "/v1/models/ke/versions/1/approve", {"reason": "memo"})
+        assert approved.json()["version"]["approved_by"] == "operator"
+        assert ask_at(running.url, "of all", "/v1/models/ke/promotions", {"version": 1}).status_code == 200
+        mine.close()
+
+
+def ask_at(url: str, caller: str, path: str, body: Any, method: str = "POST") -> Any:
+    import httpx
+
+    return httpx.request(method, f"{url}{path}", json=body, headers=bearer(token_of(caller)), trust_env=False)
+
+
+@pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "PATCH", "TRACE", "HEAD", "PROPFIND"])
+@pytest.mark.parametrize("path", ["/v1/models/ke", "/v1/runs", "/docs", "/nowhere"])
+def test_other_methods_are_nobodys(client: TestClient, method: str, path: str) -> None:
+    assert client.request(method, path).status_code == 401
+    assert ask(client, "author", method, path).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//v1/models", "/v1//models", "/v1/models/", "/V1/models", "/v1/models;x", "/health/../v1/models", "/health/",
+        "/%2e%2e/v1/models", "/v1%2fmodels", "/health%00", "/health;/v1/models", "/metrics/..%2fv1/models",
+        "/ready?x=1#",
+        "/health/%2e%2e/v1/models", "/redoc", "/docs/oauth2-redirect", "/openapi.json/", "/",
+    ],
+)  # fmt: skip
+def test_no_spelling_of_a_path_gets_past_the_question(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 401 or (path.startswith("/ready") and "items" not in answer.text), path
+    assert "credit-ke" not in answer.text
+
+
+def test_a_route_without_a_rule_does_not_start(registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = APIRouter()
+    bare.get("/v1/secrets")(lambda: {})
+    with pytest.raises(ModelyardError, match="routes that nobody guards"):
+        check_routes([bare])
+    guarded = APIRouter(route_class=GuardedRoute)
+    guarded.get("/v1/secrets")(lambda: {})
+    with pytest.raises(ModelyardError, match=r"a route without a rule, or .*GET /v1/secrets"):
+        check_routes([guarded, health.router])
+    monkeypatch.setattr(access, "RULES", {k: rule for k, rule in access.RULES.items() if k != "GET /v1/models"})
+    with pytest.raises(ModelyardError, match=r"without a route: GET /v1/models\n"):
+        create_app(registry)
