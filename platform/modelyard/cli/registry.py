@@ -14,6 +14,7 @@ from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 if TYPE_CHECKING:
     from modelyard.registry.backup import Backup
     from modelyard.registry.lineage import AffectedModel, VersionLineage
+    from modelyard.registry.moving import Export
     from modelyard.registry.overview import ModelDetails, ModelSummary
     from modelyard.registry.records import ModelRecord, ModelVersion, Promotion
     from modelyard.registry.registry import Registry
@@ -154,6 +155,35 @@ def restore(
     _print_backup("Restored", source, made, as_json=as_json)
 
 
+@_registry.command("export")
+def export(
+    to: Annotated[Path, typer.Argument(help="The file to make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write everything that the registry holds into one file, to be imported elsewhere; nobody may write meanwhile."""
+    from contextlib import closing
+
+    from modelyard.registry.moving import export_registry
+
+    with closing(_stores()) as stores, progress("Exporting"):
+        made = export_registry(stores, to.absolute())
+    _print_export("Exported to", to, made, as_json=as_json)
+
+
+@_registry.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The file that an export made.")], as_json: AsJson = False
+) -> None:
+    """Fill an empty registry from an export, wherever that was made; where it died, the same again goes on."""
+    from contextlib import closing
+
+    from modelyard.registry.moving import import_registry
+
+    with closing(_stores()) as stores, progress("Importing"):
+        made = import_registry(stores, source)
+    _print_export("Imported", source, made, as_json=as_json)
+
+
 @_registry.command("sweep")
 def sweep(
     yes: Annotated[bool, typer.Option("--yes", help="Remove, instead of saying what would be removed.")] = False,
@@ -229,6 +259,15 @@ def create_table(
         print_json({"table": name, "made": made})
     else:
         typer.echo(f"Table {name} is made." if made else f"Table {name} is there already.")
+
+
+def _print_export(verb: str, place: Path, made: Export, *, as_json: bool) -> None:
+    if as_json:
+        counts = dict(made.entries)
+        print_json({"path": str(place), "made_at": made.made_at, "entries": counts, "files": len(made.files)})
+        return
+    told = f"{made.entries.get('model', 0)} models, {made.entries.get('version', 0)} versions"
+    typer.echo(f"{verb} {place}: {told}, {len(made.files)} files of {made.size} bytes, all as recorded.")
 
 
 def _stores() -> RegistryStores:

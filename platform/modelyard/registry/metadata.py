@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from modelyard.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from modelyard.registry.records import (
@@ -87,6 +87,22 @@ class Head:
     """The position of its last event; 0 where there is none."""
     hash: str = ""
     """The hash of its last event."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a store holds, as every store understands it (`modelyard.registry.entries`)."""
+
+    kind: str
+    content: Mapping[str, str | int]
+
+    def text(self, name: str) -> str:
+        """A text of it."""
+        return str(self.content[name])
+
+    def number(self, name: str) -> int:
+        """A number of it."""
+        return int(self.content[name])
 
 
 class MetadataStore(Protocol):
@@ -345,6 +361,26 @@ class MetadataStore(Protocol):
 
     def links(self, chain: str, *, after: int, limit: int) -> tuple[Link, ...]:
         """The events of a chain after a position, as they are stored, in order."""
+
+    # Moving to another store -----------------------------------------------------------------------------------
+
+    def entries(self) -> Iterator[Entry]:
+        """Everything that the store holds, as `modelyard.registry.entries` has it; nobody may write meanwhile.
+
+        Raises:
+            Conflict: Somebody did, where the store can tell.
+        """
+
+    def load(self, entries: Iterable[Entry], *, mark: str) -> None:
+        """Fill an empty store. A process that dies during the call leaves it empty, or such that the same call goes on.
+
+        Args:
+            entries: What another store held.
+            mark: Stands for the whole of it.
+
+        Raises:
+            Conflict: The store is not empty.
+        """
 
     # The store itself ------------------------------------------------------------------------------------------
 

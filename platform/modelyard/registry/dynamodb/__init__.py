@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from modelyard.aws import DEADLINE
-from modelyard.registry.dynamodb.events import EventTables
 from modelyard.registry.dynamodb.feature_sets import FeatureSetTables
 from modelyard.registry.dynamodb.models import ModelTables
+from modelyard.registry.dynamodb.moving import MovingTables
 from modelyard.registry.dynamodb.promotions import PromotionTables
 from modelyard.registry.dynamodb.runs import RunTables
 from modelyard.registry.dynamodb.table import Table
 from modelyard.registry.dynamodb.versions import VersionTables
 
 
-class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, EventTables):
+class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, MovingTables):
     """The registry's records in a DynamoDB table.
 
     Args:

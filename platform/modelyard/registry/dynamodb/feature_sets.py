@@ -94,6 +94,18 @@ class FeatureSetTables(Tables):
         self._write(lambda: writes, happenings)
 
 
+def loaded(version: FeatureSetVersion) -> list[Write]:
+    """The items of a version that comes from elsewhere."""
+    number: Item = {"number": version.number}
+    place = _version_key(version.name, version.number)
+    return [put(place, stored(version)), put(keys.feature_set_digest(version.name, version.digest), number)]
+
+
+def loaded_head(name: str, counter: int, current: int) -> list[Write]:
+    """The items of a feature set that comes from elsewhere, but for its versions."""
+    return [put(_head_key(name), {"counter": counter, "current": current}), put((keys.FEATURE_SETS, name))]
+
+
 def _head_key(name: str) -> keys.Key:
     return (keys.feature_set(name), keys.HEAD)
 

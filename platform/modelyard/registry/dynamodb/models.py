@@ -64,6 +64,12 @@ class ModelTables(Tables):
         return self._keys_page(keys.uses(subject), page, limit)
 
 
+def loaded(record: ModelRecord) -> list[Write]:
+    """The items of a model that comes from elsewhere, but for its head."""
+    content = {"revision": record.revision, **stored(record)}
+    return [put(_record_key(record.name), content), put((keys.MODELS, record.name))]
+
+
 def _record_key(name: str) -> keys.Key:
     return (keys.model(name), keys.RECORD)
 

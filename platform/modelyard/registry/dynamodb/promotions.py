@@ -71,6 +71,12 @@ class PromotionTables(Tables):
         self._write(prepare, happenings)
 
 
+def loaded(fact: Promotion) -> list[Write]:
+    """The items of a fact that comes from elsewhere."""
+    place = put((keys.facts(fact.model), keys.number_key(fact.sequence)), stored(fact))
+    return [place] if fact.superseded_by is not None else [place, put(_start(fact), stored(fact))]
+
+
 def fact_writes(table: Table, fact: Promotion, supersedes: Sequence[int]) -> list[Write]:
     """The writes of a fact, and of those that it keeps from taking effect.
 

@@ -95,12 +95,15 @@ class RunTables(Tables):
         self._write(prepare)
 
 
-def new_run(run: Run) -> list[Write]:
+def new_run(run: Run, *, at: datetime | None = None) -> list[Write]:
     """The writes of a run that is not there yet.
 
-    It stands in lists by when this machine wrote it, and not by when its creator says that it was made.
+    Args:
+        run: The run.
+        at: Where it stands in lists: by when this machine writes it, and not by when its creator says that it
+            was made, unless it comes from elsewhere.
     """
-    position = f"{keys.instant_key(datetime.now(UTC))}#{run.id}"
+    position = f"{keys.instant_key(at or datetime.now(UTC))}#{run.id}"
     places = [keys.run_place(_ALL, run.id, position), (keys.model_runs(run.model), position)]
     places.append(keys.run_place(_OPEN, run.id, position) if run.finished_at is None else _finished_place(run))
     content: Item = {"position": position, **_content(run)}

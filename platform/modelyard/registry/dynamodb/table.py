@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from modelyard.aws import DEADLINE, Passing, make_client, meanings, retried
-from modelyard.errors import InvalidData, ModelyardError, UsageError
+from modelyard.errors import Conflict, InvalidData, ModelyardError, UsageError
 from modelyard.registry.dynamodb.keys import END, META, START
 from modelyard.registry.dynamodb.writes import PK, SK, item_of, key_notation, notation
 from modelyard.registry.metadata import Stale
@@ -216,6 +216,41 @@ class Table:
 
         return write
 
+    def scan(self) -> Iterator[Item]:
+        """Every item, in no order."""
+        self.check()
+        request: Notation = {"TableName": self.name}
+        while True:
+            answer = self._read("Scan", self.client.scan, **request)
+            yield from map(item_of, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def begin_import(self, mark: str, is_empty: Callable[[], bool]) -> None:
+        """Mark the table as half filled: until `end_import` it is no registry.
+
+        Args:
+            mark: What is imported; the same again goes on.
+            is_empty: Whether it holds nothing yet.
+
+        Raises:
+            Conflict: It holds something else already.
+        """
+        found = self._read("GetItem", self.client.get_item, Key=key_notation(META), TableName=self.name).get("Item")
+        if found is not None and item_of(found).get("importing") == mark:
+            self._known = True
+            return
+        self.check()
+        if not is_empty():
+            msg = f"table `{self.name}` is not empty"
+            raise Conflict(msg, "import into a new one")
+        self.put_many([(META, {"format": FORMAT, "importing": mark})])
+
+    def end_import(self) -> None:
+        """Say that everything is there."""
+        self.put_many([(META, {"format": FORMAT})])
+
     # The table itself ------------------------------------------------------------------------------------------
 
     def check(self) -> None:
@@ -229,6 +264,9 @@ class Table:
         found = self._read("GetItem", self.client.get_item, Key=key_notation(META), TableName=self.name).get("Item")
         if found is None:
             raise self._absent(there=True)
+        if mark := item_of(found).get("importing"):
+            msg = f"table `{self.name}` holds half of an import: {mark}"
+            raise UsageError(msg, "run the same `modelyard registry import` again: it goes on where it ended")
         made = item_of(found)["format"]
         if made != FORMAT:
             msg = f"table `{self.name}` has format {made}, and this Modelyard knows {FORMAT}"

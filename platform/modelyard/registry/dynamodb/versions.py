@@ -150,6 +150,16 @@ class VersionTables(Tables):
         return self._looked_up(places, fetch)
 
 
+def loaded(version: ModelVersion) -> list[Write]:
+    """The items of a version that comes from elsewhere."""
+    writes = [put(version_key(version.model, version.number), _content(version))]
+    if version.state in (VersionState.PENDING, VersionState.ARCHIVED):
+        writes.append(put(_place(version)))
+    if version.state in (VersionState.READY, VersionState.ARCHIVED):
+        writes.append(put((keys.made_for(version.model, version.request), keys.number_key(version.number))))
+    return writes
+
+
 def version_key(model: str, number: int) -> keys.Key:
     """Where a version lies."""
     return (keys.versions(model), keys.number_key(number))
