@@ -26,7 +26,6 @@ NEGATIVE = 10.0
 
 _TIMEOUT = 5.0
 _PREFIX = "system:serviceaccount:"
-_REFUSED = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 
 
 class ServiceAccounts:
@@ -106,7 +105,10 @@ class ServiceAccounts:
                     json=body,
                     headers={"Authorization": f"Bearer {own}"},
                 )
-            if answer.status_code in _REFUSED:
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                msg = "the cluster does not know this service, which asks whose the token is"
+                raise Unavailable(msg, "look at `kubernetes.token_file` in the file of MODELYARD_AUTH_FILE")
+            if answer.status_code == httpx.codes.FORBIDDEN:
                 msg = "the cluster does not let this service ask about tokens"
                 raise Unavailable(msg, "bind its service account to the cluster role `system:auth-delegator`")
             if not answer.is_success:
