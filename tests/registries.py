@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from modelyard.asgi.auth.authenticator import Authenticator
     from modelyard.asgi.draining import Drained
+    from modelyard.datasets.store import DatasetStore
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOST = "127.0.0.1"
@@ -57,9 +58,11 @@ class Service:
 
 
 @contextmanager
-def serving(registry: LocalRegistry, authenticator: Authenticator | None = None) -> Iterator[Service]:
+def serving(
+    registry: LocalRegistry, authenticator: Authenticator | None = None, *, datasets: DatasetStore | None = None
+) -> Iterator[Service]:
     """A server for a registry, in a thread of its own."""
-    server = make_server(registry, authenticator=authenticator)
+    server = make_server(registry, datasets, authenticator=authenticator)
     with open_listener(HOST, 0) as listener:  # it takes requests from now on; they wait until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
