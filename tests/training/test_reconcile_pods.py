@@ -157,6 +157,19 @@ def test_a_controller_that_is_over_changes_nothing(place: Pods) -> None:
     assert place.registry.run(run.id) == changed
 
 
+def test_a_pod_that_builds_counts_until_it_is_gone(place: Pods) -> None:
+    run = place.queue()
+    place.loop().step()
+    (build,) = place.launcher.running
+    running = place.launcher.jobs[build]
+    place.launcher.end(build)
+    place.launcher.jobs[build] = running
+    place.pods(total=1).step()
+    assert place.registry.run(run.id).reason == "waits for free jobs: 1 of 1 are taken"
+    place.pods(total=1).step()
+    assert place.state(run) is RunState.TRAINING
+
+
 def test_teams_take_turns(place: Pods) -> None:
     place.queue("first", owner="large")
     place.play()

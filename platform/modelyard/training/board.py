@@ -88,12 +88,13 @@ class Board:
         return f"free {what}: {self.used:g} of {self.limits.total:g} are taken"
 
     def release(self, job: Job | None) -> None:
-        """Give back the core of a build whose training set is there."""
+        """Give back the core of a build whose training set is there; a pod counts until it is gone."""
+        if self.limits.in_pods:
+            return
         if job is not None and job.state is JobState.RUNNING and job.name not in self.ended:
             self.ended.add(job.name)
-            amount = 1 if self.limits.in_pods else BUILD_CORES
-            self.used -= amount
-            self.used_by[job.team] = self.used_by.get(job.team, 0) - amount
+            self.used -= BUILD_CORES
+            self.used_by[job.team] = self.used_by.get(job.team, 0) - BUILD_CORES
 
     def building(self, spec: RunSpec) -> Job | None:
         """The job that builds a training set just now, whichever run's it is."""

@@ -70,7 +70,7 @@ def plan_run(registry: Registry, spec: RunSpec, *, project: str, actor: str, aga
         actor: Who asks.
         again: Whether a new attempt is made even where the request was met.
     """
-    met = registry.find_version(spec.definition.name, spec.request)
+    met = _made_for(registry, spec)
     last = _last_attempt(registry, spec, 0 if met is None else met.attempt)
     if not again:
         answer = _run_of(registry, met) or last
@@ -101,6 +101,13 @@ def _last_attempt(registry: Registry, spec: RunSpec, known: int) -> Run | None:
             if attempt > known:
                 return last
     return last
+
+
+def _made_for(registry: Registry, spec: RunSpec) -> ModelVersion | None:
+    try:
+        return registry.find_version(spec.definition.name, spec.request)
+    except NotFound:  # a service that asks who calls has nothing to say of a model that nobody owns yet
+        return None
 
 
 def _run_of(registry: Registry, version: ModelVersion | None) -> Run | None:
