@@ -45,7 +45,7 @@ RULES: Mapping[str, Rule] = {
     "GET /openapi.json": readers(),
     "GET /v1/models": readers(),
     f"GET {MODEL}": readers(Whose.MODEL),
-    f"PUT {MODEL}": authors(Whose.MODEL),
+    f"PUT {MODEL}": authors(Whose.MODEL, makes=True),
     f"POST {MODEL}/archive": authors(Whose.MODEL),
     f"GET {MODEL}/runs": readers(Whose.MODEL),
     f"POST {MODEL}/versions": authors(Whose.MODEL, RunMay.OWN_MODEL),
@@ -68,7 +68,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/feature-sets": readers(),
     f"GET {FEATURE_SET}": readers(),
     f"GET {FEATURE_SET}/versions/{{number}}": readers(),
-    f"PUT {FEATURE_SET}": authors(Whose.FEATURE_SET),
+    f"PUT {FEATURE_SET}": authors(),
     f"POST {FEATURE_SET}/archive": authors(Whose.FEATURE_SET),
     "PUT /v1/bundles/{digest}": authors(),
     "GET /v1/bundles/{digest}": readers(run=RunMay.OWN_BUNDLE),
@@ -131,7 +131,6 @@ def _owned(registry: LocalRegistry, rule: Rule, named: str) -> Owned:
         what=f"{kind.replace('_', ' ')} `{name}`",
         team=registry.team_of(f"{kind}:{name}"),
         hint=_HINTS.get(kind, ""),
-        may_be_new=rule in (RULES[f"PUT {MODEL}"], RULES[f"PUT {FEATURE_SET}"]),
         shared=kind not in ("model", "run"),
     )
 

@@ -131,6 +131,9 @@ def test_a_feature_set_is_made_for_a_team_of_its_author_alone(client: TestClient
     assert put("author", "devices", window="90d", owner=OWN) == 403
     assert put("author", "history", window="90d", owner=OTHER) == 403
     assert put("author", "history", window="90d") == 200
+    # What is there may be asked for as it is: models of all teams pin it.
+    assert put("author", "devices", owner=OTHER) == 200
+    assert put("viewer", "devices", owner=OTHER) == 403
     assert put("of all", "devices", window="90d", owner=OWN) == 200
 
 

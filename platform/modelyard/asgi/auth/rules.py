@@ -50,6 +50,8 @@ class Rule:
     """Any of these; everybody, known or not, where the rule is open."""
     whose: Whose = Whose.NOBODY
     run: RunMay = RunMay.NOTHING
+    makes: bool = False
+    """Whether the thing may not be there yet."""
     open: bool = False
 
     @property
@@ -67,9 +69,9 @@ def readers(whose: Whose = Whose.NOBODY, run: RunMay = RunMay.NOTHING) -> Rule:
     return Rule(EVERY_ROLE, whose, run)
 
 
-def authors(whose: Whose = Whose.NOBODY, run: RunMay = RunMay.NOTHING) -> Rule:
+def authors(whose: Whose = Whose.NOBODY, run: RunMay = RunMay.NOTHING, *, makes: bool = False) -> Rule:
     """Authors of the team, and operators."""
-    return Rule(frozenset({Role.AUTHOR, Role.OPERATOR}), whose, run)
+    return Rule(frozenset({Role.AUTHOR, Role.OPERATOR}), whose, run, makes)
 
 
 def approvers(whose: Whose) -> Rule:
@@ -91,8 +93,6 @@ class Owned:
     team: str | None
     """The team that owns it; None where it does not exist, or is nobody's."""
     hint: str = ""
-    may_be_new: bool = False
-    """Whether the call may make it."""
     shared: bool = False
     """Whether all teams may know of it."""
 
@@ -134,7 +134,7 @@ def check_owner(principal: Principal, rule: Rule, owned: Owned) -> None:
         Forbidden: He may know of it, and not change it.
         NotFound: He may not know of it, or it does not exist.
     """
-    if owned.team is None and (owned.may_be_new or owned.shared):
+    if owned.team is None and (rule.makes or owned.shared):
         return
     if owned.team is None or not (owned.shared or principal.sees(owned.team)):
         msg = f"there is no {owned.what}"

@@ -49,10 +49,10 @@ class FeatureSetRules(Rules):
         if current is not None and current.project != wanted.project:
             msg = f"feature set `{wanted.name}` belongs to project `{current.project}`"
             raise Conflict(msg, "give the feature set another name")
-        for team in {wanted.team, *([] if current is None else [current.team])}:
-            self._check_team(team, f"the feature set `{wanted.name}`")
         same = self._metadata.feature_set_for_digest(wanted.name, wanted.digest)
+        # Of another team's set, what is there may be asked for: models of all teams pin it.
         if same is None:
+            self._check_teams(wanted, current)
             return self._metadata.add_feature_set(
                 wanted.name,
                 wanted.digest,
@@ -63,9 +63,14 @@ class FeatureSetRules(Rules):
         # Its values stay; where it reads from, who owns it and what is expected of it may be said anew.
         revised = wanted.model_copy(update={name: getattr(same, name) for name in _KEPT})
         if revised != same or current != same:
+            self._check_teams(wanted, current)
             told = self._told(revised, "feature_set.revised")
             self._metadata.put_feature_set(revised, uses=uses, happenings=[told])
         return revised
+
+    def _check_teams(self, wanted: FeatureSetVersion, current: FeatureSetVersion | None) -> None:
+        for team in {wanted.team, *([] if current is None else [current.team])}:
+            self._check_team(team, f"the feature set `{wanted.name}`")
 
     def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
         return self._whole(self._known(name, number))
