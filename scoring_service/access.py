@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 RULES: Mapping[str, Rule] = {
     "GET /health": OPEN,
     "GET /ready": OPEN,
+    "GET /started": OPEN,
     "GET /metrics": OPEN,
     "GET /docs": readers(),
     "GET /openapi.json": readers(),

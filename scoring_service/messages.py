@@ -103,6 +103,12 @@ class Readiness(Message):
     """The models whose live version does not answer."""
 
 
+class Started(Message):
+    """Whether the service may be sent requests."""
+
+    started: bool
+
+
 class Fault(Message):
     """One thing that is wrong with a request."""
 

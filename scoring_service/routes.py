@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
 from scoring_service.access import GuardedRoute, sees
-from scoring_service.messages import ByEntities, ByFeatures, Readiness, Scored, ServedModels, problems
+from scoring_service.messages import ByEntities, ByFeatures, Readiness, Scored, ServedModels, Started, problems
 from scoring_service.requests import parse, read_body
 from scoring_service.service import Service  # noqa: TC001 - FastAPI reads annotations
 
@@ -80,6 +80,18 @@ async def models(request: Request) -> Response:
 async def health() -> Response:
     """Nothing but that the process answers: whoever restarts processes may ask this."""
     return _json({"status": "ok"})
+
+
+@router.get(
+    "/started",
+    summary="Whether the service may be sent requests",
+    response_model=Started,
+    responses={503: {"model": Started, "description": "It is still loading what was live when it began, or it ends."}},
+)
+async def started(request: Request) -> Response:
+    """200 once everything that was live was loaded, or could not be: for load balancers: one model stops no other."""
+    is_started = _service(request).started
+    return _json({"started": is_started}, HTTPStatus.OK if is_started else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @router.get(

@@ -75,8 +75,15 @@ class Service:
         self.metrics = Metrics(self.live, self.workers)
         self._load_version = partial(load_runtime, registry, cache=cache, allow_bundles=allow_bundles)
         self._partitions = Partitions(datasets)
+        self._started = False
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+
+    @property
+    def started(self) -> bool:
+        """Whether it has once loaded what was live. That stays so: a model that is new, or broken, stops no other."""
+        self._started = self._started or self.live.tried
+        return self._started
 
     def start(self) -> None:
         """Begin to load what is live, and to follow it."""

@@ -113,7 +113,7 @@ def test_a_pod_goes_only_when_its_successor_answers() -> None:
         # Until it is taken out: a failed look at each end, and what kube-proxy takes.
         assert linger >= 5
         assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= linger + 30
-        assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+        assert container["readinessProbe"]["httpGet"]["path"] == ("/ready" if name == "registry" else "/started")
         assert named(objects, "PodDisruptionBudget", f"-{name}")["spec"]["maxUnavailable"] == 1
 
 

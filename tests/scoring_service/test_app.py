@@ -202,6 +202,7 @@ def test_a_model_that_never_loaded_makes_the_service_unready(
     wait_for(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
     answer = client.get("/ready")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert client.get("/started").json() == {"started": True}, "it answers for the other models"
     score = client.post(SCORE, json={"features": [ROW]})
     assert score.status_code == 503
     assert score.json()["detail"].startswith("version 1 of `loans` is live, and is not loaded: ")
@@ -237,4 +238,11 @@ def test_openapi_shows_requests_and_answers_with_examples(client: TestClient) ->
     assert set(body["examples"]) == {"by features", "by entity"}
     assert score["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Scored")
     assert {"404", "413", "422", "503"} <= set(score["responses"])
-    assert set(document["paths"]) == {"/v1/models/{model}/score", "/v1/models", "/health", "/ready", "/metrics"}
+    assert set(document["paths"]) == {
+        "/v1/models/{model}/score",
+        "/v1/models",
+        "/health",
+        "/ready",
+        "/started",
+        "/metrics",
+    }

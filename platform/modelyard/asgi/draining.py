@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from modelyard.asgi.problem import MEDIA_TYPE, problem_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from modelyard.asgi import App, Message, Receive, Scope, Send
 
@@ -51,10 +51,10 @@ class Drained:
     Args:
         app: The service.
         draining: Whether it drains.
-        ready: The path that says whether it is ready.
+        ready: The paths that say whether it is ready.
     """
 
-    def __init__(self, app: App, draining: Draining, ready: str = "/ready") -> None:
+    def __init__(self, app: App, draining: Draining, ready: Collection[str] = ("/ready", "/started")) -> None:
         self.app = app
         self._draining = draining
         self._ready = ready
@@ -70,7 +70,7 @@ class Drained:
                 message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
-        if scope["path"] == self._ready:
+        if scope["path"] in self._ready:
             await _not_ready(closing)
         else:
             await self.app(scope, receive, closing)

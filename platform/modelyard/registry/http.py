@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from modelyard.errors import InvalidData, TargetExpired, Unavailable, UsageError
+from modelyard.errors import InvalidData, NotFound, TargetExpired, Unavailable, UsageError
 from modelyard.files import CHUNK
 from modelyard.registry.checks import check_digest, check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
@@ -132,7 +132,10 @@ class HttpRegistry:
         return self._get(ModelVersion, f"{_model(model)}/latest")
 
     def find_version(self, model: str, request: str) -> ModelVersion | None:
-        found = self._transport.call("GET", f"{_model(model)}/made-for", params={"request": request})
+        try:
+            found = self._transport.call("GET", f"{_model(model)}/made-for", params={"request": request})
+        except NotFound:
+            return None  # a service that knows who calls does not say whether a model that is not his is there
         return self._read(_PERHAPS_VERSION.validate_json, found)
 
     def read_artifact(

@@ -115,6 +115,12 @@ class LiveModels(Generic[T]):
         slots = self._slots.values()
         return self._answered and all(slot.live is None or slot.loaded is not None for slot in slots)
 
+    @property
+    def tried(self) -> bool:
+        """Whether the registry has answered once, and every live version is loaded, or could not be."""
+        slots = self._slots.values()
+        return self._answered and all(slot.live is None or slot.loaded is not None or slot.problem for slot in slots)
+
     def refresh(self, now: datetime) -> None:
         """Do what the clock and the registry ask for. To be called by one thread.
 
