@@ -108,6 +108,7 @@ class Reconciler:
         for name in board.unneeded(met_all=met_all):
             self._launcher.cancel(name)
             self._launcher.remove(name)
+        self.logs.forget(self.running)
         return seen
 
     def run_until_done(self, ids: Collection[str], tell: Callable[[Run], None] | None = None) -> dict[str, Run]:

@@ -174,12 +174,10 @@ class Controller:
         loop = self._loop
         if loop is None:
             return
-        running = dict(loop.running)
-        for job, run in running.items():
+        for job, run in dict(loop.running).items():
             if self._stop.is_set() or not self._lease.held:
                 return
             loop.logs.keep(run, job)
-        loop.logs.forget(running)
 
     def _count(self) -> None:
         if self._lease.held:
