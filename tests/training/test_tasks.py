@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow.parquet as pq
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
+from modelyard.errors import InvalidData
 from modelyard.jobs.prepare import prepare
 from modelyard.registry.records import Outcome, RunState
 from modelyard.training.job import exit_code, run_job
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from modelyard.datasets.store import Manifest
     from modelyard.registry.records import Run
 
 
@@ -105,3 +108,12 @@ def test_a_log_is_read_from_where_it_is(tmp_path: Path) -> None:
     assert read_log(training, registry, launcher) == training_job(training).encode()
     registry.write_run_log(planned.id, io.BytesIO(b"kept"))
     assert read_log(state(training, RunState.SUCCEEDED), registry, launcher) == b"kept"
+
+
+def test_a_process_without_credentials_is_not_sent_to_a_registry_that_needs_them(tmp_path: Path) -> None:
+    direct = dataclasses.replace(yard.settings(tmp_path), registry="dynamodb+s3://modelyard/company")
+    maker = JobMaker(direct, FilesystemDatasets(tmp_path / "datasets"))
+    asked = yard.spec(yard.definition())
+    with pytest.raises(InvalidData, match="no credentials of AWS") as told:
+        maker.training("loans-1", asked.run_id(1), asked, cast("Manifest", None))
+    assert "modelyard serve registry" in told.value.hint

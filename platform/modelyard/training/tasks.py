@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
-from modelyard.errors import Conflict, NotFound
+from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.records import RunState
 from modelyard.training.launchers.launcher import JobKind, JobSpec
 from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
@@ -25,6 +25,9 @@ MODULES = {JobKind.BUILD: "modelyard.jobs.prepare", JobKind.TRAIN: "modelyard.jo
 
 _TRAINING = re.compile(r"(?P<run>[a-z0-9-]+-[0-9a-f]{12}-[0-9]+)-[0-9]+")
 _BUILD = re.compile(r"prepare-(?P<digest>[0-9a-f]{20})-[0-9]+")
+DIRECT = "dynamodb+s3:"
+"""How the address of a registry begins that is used without a service."""
+
 _DIGEST = 20  # characters of a digest in a job's name: enough to be unique, few enough for any launcher
 
 
@@ -147,9 +150,16 @@ class JobMaker:
             built: Its training set.
             of: The run itself; none for a trial.
             register_version: Whether a version is registered.
+
+        Raises:
+            InvalidData: The process that it becomes on this machine could not reach the registry.
         """
 
         def task() -> TrainTask:
+            if self.settings.registry.startswith(DIRECT):
+                reason = "a process that trains has no credentials of AWS, and the registry is reached with them alone"
+                hint = "run `modelyard serve registry`, and set MODELYARD_REGISTRY to its address"
+                raise InvalidData(reason, hint)
             return TrainTask(
                 run=run,
                 spec=spec,

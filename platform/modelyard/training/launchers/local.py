@@ -26,7 +26,7 @@ from modelyard.errors import UsageError
 from modelyard.files import CHUNK, io_errors, writing_whole
 from modelyard.training.job import OUTCOME
 from modelyard.training.launchers import processes
-from modelyard.training.launchers.launcher import Job, JobState
+from modelyard.training.launchers.launcher import Job, JobKind, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,7 +94,7 @@ class LocalLauncher:
             _write(home / "limits.json", Limits(memory=parse_size(spec.resources.memory), timeout=timeout))
             threads = max(1, int(spec.resources.cpu))
             task, log, scratch = home / "task.json", home / "log", home / SCRATCH
-            pid = processes.start(spec.module, task, log, scratch, threads, lock)
+            pid = processes.start(spec.module, task, log, scratch, threads, lock, platform=spec.kind is JobKind.BUILD)
             _write(home / "process.json", Started(pid=pid, at=time.time()))
 
     def list(self) -> Sequence[Job]:

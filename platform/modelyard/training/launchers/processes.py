@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 NICENESS = 5  # more than this process: behind what a person waits for at this machine, before what nobody waits for
 GRACE = 2.0  # seconds between asking a process to end and ending it: it has nothing to tidy up that a sweep would not
@@ -23,26 +23,32 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "VIRTUAL_ENV")
 """What a job gets of the environment it is started from: no credentials, no settings."""
+AWS_FILES = {"AWS_CONFIG_FILE": ".aws/config", "AWS_SHARED_CREDENTIALS_FILE": ".aws/credentials"}
+"""Where boto3 looks below a home, which a job's process does not have."""
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 """The processes that this one started. They are its children, whichever launcher asked for them."""
 
 
-def environment(outer: Mapping[str, str], home: Path, threads: int) -> dict[str, str]:
+def environment(outer: Mapping[str, str], home: Path, threads: int, platform: bool = False) -> dict[str, str]:
     """The environment of a job's process.
 
     Args:
         outer: The environment it is started from.
         home: The job's scratch folder, which is its home.
         threads: How many threads numeric libraries may start.
+        platform: Whether it runs the platform's code alone, and so may have who we are at AWS.
     """
     kept = {name: outer[name] for name in KEPT_VARIABLES if name in outer}
+    if platform:
+        files = {name: str(Path(outer["HOME"], file)) for name, file in AWS_FILES.items() if "HOME" in outer}
+        kept |= files | {name: value for name, value in outer.items() if name.startswith("AWS_")}
     limits = dict.fromkeys(THREAD_VARIABLES, str(threads))
     return {"LANG": "C.UTF-8", **kept, **limits, "HOME": str(home), "TMPDIR": str(home), "PYTHONUNBUFFERED": "1"}
 
 
-def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: int) -> int:
+def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: int, *, platform: bool = False) -> int:
     """Start a job's process in a session, and so a process group, of its own.
 
     Args:
@@ -52,6 +58,7 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
         home: Its scratch folder.
         threads: How many threads numeric libraries may start.
         lock: A descriptor that it keeps open as long as it lives.
+        platform: Whether it runs the platform's code alone.
 
     Returns:
         The process.
@@ -62,7 +69,7 @@ def start(module: str, task: Path, log: Path, home: Path, threads: int, lock: in
             # `nice` becomes the process itself, so that not one moment of it is less nice.
             ["nice", "-n", str(NICENESS), sys.executable, "-m", module, str(task)],  # noqa: S607 - every POSIX system has it
             cwd=home,
-            env=environment(os.environ, home, threads),
+            env=environment(os.environ, home, threads, platform),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
