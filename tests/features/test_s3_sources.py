@@ -48,7 +48,7 @@ def parquet(bucket: Bucket, key: str, **columns: Any) -> None:
 
 def rows(place: Place, of: Source) -> list[dict[str, Any]]:
     with place.engine.session({of.name: SourceRows(of)}) as session:
-        found: list[dict[str, Any]] = session.fetch(f'SELECT * FROM "{of.name}"').to_pylist()  # noqa: S608
+        found: list[dict[str, Any]] = session.fetch(f'SELECT * FROM "{of.name}"').to_pylist()  # noqa: S608 - the names are the test's own
     return found
 
 
@@ -126,4 +126,4 @@ def test_the_engine_opens_no_connection_of_its_own(bucket: Bucket, place: Place)
         place.engine.session({"rows": SourceRows(of)}) as session,
         pytest.raises(InvalidData),
     ):
-        session.fetch(f"SELECT * FROM read_parquet('s3://{bucket.name}/rows.parquet')")  # noqa: S608
+        session.fetch(f"SELECT * FROM read_parquet('s3://{bucket.name}/rows.parquet')")  # noqa: S608 - the names are the test's own

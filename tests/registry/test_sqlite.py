@@ -14,12 +14,13 @@ import pytest
 from modelyard.errors import IntegrityError, ModelyardError, StorageFull, Unavailable, UsageError
 from modelyard.registry import layouts
 from modelyard.registry.chains import BEGINNING, link_hash
-from modelyard.registry.metadata import Head, Stale
+from modelyard.registry.metadata import Stale
 from modelyard.registry.records import Event, ModelRecord
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sqlite import database as databases
 from modelyard.registry.sqlite.database import Database
 from modelyard.registry.sqlite.schema import MIGRATIONS
+from modelyard.registry.stored import Head
 from tests.registries import NOON
 from tests.registry.making import apply, claim_of, definition, open_local, register
 

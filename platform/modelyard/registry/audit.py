@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from modelyard.registry.metadata import Head, Link, MetadataStore
+    from modelyard.registry.metadata import MetadataStore
+    from modelyard.registry.stored import Head, Link
 
 _PAGE = 1000
 

@@ -11,13 +11,14 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from modelyard.registry.layouts import decode, layout_of
-from modelyard.registry.metadata import Link
 from modelyard.registry.records import Event
+from modelyard.registry.stored import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelyard.registry.metadata import Happening
+
 
 BEGINNING = ""
 """What stands for the hash before the first event."""

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 from modelyard.errors import IntegrityError
 from modelyard.registry.chains import event_of
 from modelyard.registry.layouts import decode
-from modelyard.registry.metadata import Entry, Happening
+from modelyard.registry.metadata import Happening
 from modelyard.registry.records import Event
+from modelyard.registry.stored import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelyard.registry.metadata import Link, MetadataStore
+    from modelyard.registry.metadata import MetadataStore
+    from modelyard.registry.stored import Link
+
 
 KINDS: Mapping[str, Mapping[str, type]] = {
     "model": {"layout": int, "body": str},

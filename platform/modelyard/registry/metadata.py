@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from modelyard.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from modelyard.registry.records import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RunProgress,
         VersionState,
     )
+    from modelyard.registry.stored import Entry, Head, Link
 
 
 class Stale(Conflict):
@@ -61,48 +62,6 @@ class KeyRecord:
     """The digest of the request: another one with the same key is a mistake."""
     answer: str
     """The original answer."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """An event as it is stored, a link of its chain (`modelyard.registry.chains`)."""
-
-    position: int
-    """Its place in the chain, from 1, without gaps."""
-    subject: str
-    """What it is found by."""
-    layout: int
-    body: str
-    """The JSON of the event without its hash: these very bytes are hashed."""
-    hash: str
-
-
-@dataclass(frozen=True)
-class Head:
-    """Where a chain ends."""
-
-    chain: str
-    """The chain's name within the store."""
-    position: int = 0
-    """The position of its last event; 0 where there is none."""
-    hash: str = ""
-    """The hash of its last event."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One thing that a store holds, as every store understands it (`modelyard.registry.entries`)."""
-
-    kind: str
-    content: Mapping[str, str | int]
-
-    def text(self, name: str) -> str:
-        """A text of it."""
-        return str(self.content[name])
-
-    def number(self, name: str) -> int:
-        """A number of it."""
-        return int(self.content[name])
 
 
 class MetadataStore(Protocol):

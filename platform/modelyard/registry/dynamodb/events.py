@@ -11,9 +11,9 @@ from modelyard.registry.cursors import lost, mark_at, read_cursor, write_cursor
 from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.base import Tables
 from modelyard.registry.dynamodb.writes import SK
-from modelyard.registry.metadata import Head, Link
 from modelyard.registry.pages import MOST, make_page, read_token
 from modelyard.registry.records import ChangePage, Event, Page
+from modelyard.registry.stored import Head, Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Entry
+    from modelyard.registry.stored import Entry
 
 R = TypeVar("R", bound=Record)
 

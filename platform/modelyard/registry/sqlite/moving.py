@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator
 
-    from modelyard.registry.metadata import Entry
+    from modelyard.registry.stored import Entry
 
 R = TypeVar("R", bound=Record)
 
