@@ -112,18 +112,23 @@ def test_apply_waits_for_the_controller(
     registry = open_registry(tmp_path / "other")
     monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
 
+    over = threading.Event()
+
     def control() -> None:
-        while not (found := registry.open_runs().items):
-            time.sleep(0.05)
-        for one in found:
-            registry.update_run(one.model_copy(update={"state": RunState.FAILED, "reason": "bad", "permanent": True}))
+        while not over.wait(0.05):
+            for one in registry.open_runs().items:
+                changes = {"state": RunState.FAILED, "reason": "bad", "permanent": True}
+                registry.update_run(one.model_copy(update=changes))
 
     with serving(registry) as service:
         monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
         thread = threading.Thread(target=control)
         thread.start()
-        assert run(["apply", "--wait"]) == 65
-        thread.join()
+        try:
+            assert run(["apply", "--wait"]) == 65
+        finally:
+            over.set()
+            thread.join()
     assert "failed, bad" in capsys.readouterr().err
     assert not (project / ".modelyard" / "jobs").exists()
 
