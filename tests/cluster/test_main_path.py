@@ -108,7 +108,7 @@ def test_airflow_is_told_what_to_run(installed: Installation, live: int) -> None
     def listed() -> Any:
         poller = f"deployment/{installed.release}-modelyard-poller"
         listing = json.loads(installed.kubectl("exec", poller, "--", "modelyard", "dags", "--json"))
-        return [dag for dag in listing["dags"] if dag["model"] == MODEL]
+        return [dag for dag in listing["dags"] if dag["model"] == MODEL and dag["live"] is not None]
 
     (dag,) = until(listed, what="the model's DAG")
     assert dag["live"] == live
@@ -135,7 +135,7 @@ def test_predictions_are_answered_over_http(installed: Installation, live: int) 
     assert answer.status_code == 200, answer.text
     assert answer.json()["version"] == live
     (prediction,) = answer.json()["predictions"]
-    assert 0 <= prediction["probability"] <= 1
+    assert 0 <= prediction["prediction"] <= 1
     assert httpx.post(where, json={"features": [row(installed)]}).status_code == 401
 
 
