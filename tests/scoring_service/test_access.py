@@ -37,6 +37,7 @@ OPEN, SHARED, OWN_TEAM = "++++ ++++ + +", "++++ ++++ ! !", "++++ ???+ ! !"
 TABLE = {
     "GET /health": OPEN,
     "GET /ready": OPEN,
+    "GET /started": OPEN,
     "GET /metrics": OPEN,
     "GET /docs": SHARED,
     "GET /openapi.json": SHARED,

@@ -105,14 +105,14 @@ def test_a_job_runs_apart_and_leaves_its_outcome_and_its_log(
 
 
 def test_who_we_are_at_aws_is_told_to_the_platforms_own_jobs_alone(tmp_path: Path) -> None:
-    outer = {"HOME": "/home/amina", "AWS_REGION": "eu-west-1", "AWS_SECRET_ACCESS_KEY": "canary", "OTHER": "canary"}
+    outer = {"HOME": "/people/amina", "AWS_REGION": "eu-west-1", "AWS_SECRET_ACCESS_KEY": "canary", "OTHER": "canary"}
     assert not [name for name in processes.environment(outer, tmp_path, 1) if name.startswith("AWS_")]
     told = processes.environment(outer, tmp_path, 1, True)
     assert {name: value for name, value in told.items() if name.startswith(("AWS_", "OTHER"))} == {
         "AWS_REGION": "eu-west-1",
         "AWS_SECRET_ACCESS_KEY": "canary",
-        "AWS_CONFIG_FILE": "/home/amina/.aws/config",
-        "AWS_SHARED_CREDENTIALS_FILE": "/home/amina/.aws/credentials",
+        "AWS_CONFIG_FILE": "/people/amina/.aws/config",
+        "AWS_SHARED_CREDENTIALS_FILE": "/people/amina/.aws/credentials",
     }
     assert told["HOME"] == str(tmp_path)
 

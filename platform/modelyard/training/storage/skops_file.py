@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import threading
 import warnings
 import zipfile
 import zlib
@@ -23,6 +24,9 @@ _UNREADABLE = (
     MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What skops, NumPy and zipfile raise on files that nobody would write."""
+_turn = threading.Lock()
+"""One file at a time: filters of warnings are the process's, and NumPy reads headers with a parser that is not safe for
+threads before Python 3.11.8 (python/cpython#106905)."""
 
 
 def trusted_types(bundled: Collection[str] = ()) -> list[str]:
@@ -70,7 +74,7 @@ def load(content: bytes, bundled: Collection[str] = ()) -> Any:
 
     _check_archive(content)
     try:
-        with warnings.catch_warnings():
+        with _turn, warnings.catch_warnings():
             # scikit-learn warns that another version wrote it. The golden rows say whether that matters.
             warnings.simplefilter("ignore")
             return skops.io.loads(content, trusted=trusted_types(bundled))
