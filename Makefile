@@ -54,7 +54,7 @@ test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder tha
 test-quickstart: $(STAMPS)/dev ## Run the quick start twice, and kill it at seeded moments; it takes some minutes.
 	$(BIN)/python -m pytest -m quickstart
 
-check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock, scripts and, with Helm, the chart.
+check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock and shell scripts.
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy $(CODE)
