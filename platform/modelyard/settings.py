@@ -1,4 +1,4 @@
-"""The environment, read once. Nothing else reads environment variables."""
+"""The environment, read once. Nothing else reads environment variables, but what libraries read by themselves."""
 
 from __future__ import annotations
 

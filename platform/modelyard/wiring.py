@@ -157,7 +157,14 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
     from modelyard.training.launchers.kubernetes.lease import Lease
     from modelyard.training.launchers.kubernetes.profile import read_profile
 
-    profile = read_profile(Path(settings.controller_file or "controller.yaml"))
+    for variable, named in (
+        ("MODELYARD_CONTROLLER_FILE", settings.controller_file),
+        ("MODELYARD_RUN_KEY_FILE", settings.run_key_file),
+    ):
+        if not named:
+            reason = f"the controller needs {variable}"
+            raise UsageError(reason, "docs/operators-runs.md says what the file holds")
+    profile = read_profile(Path(settings.controller_file))
     key = read_run_key(settings.run_key_file)
     client = load_client()
     lease = Lease(

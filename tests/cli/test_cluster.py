@@ -143,3 +143,15 @@ def test_a_log_that_lost_its_beginning_goes_on_where_it_was() -> None:
     assert len(printed) > OVERLAP
     assert _what_is_new(b"another job's\n", printed) == b"another job's\n"
     assert _what_is_new(b"", printed) == b""
+
+
+def test_a_controller_says_which_files_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODELYARD_HOME", str(tmp_path))
+    for variable in ("MODELYARD_CONTROLLER_FILE", "MODELYARD_RUN_KEY_FILE"):
+        assert run(["controller"]) == 64
+        assert f"the controller needs {variable}" in capsys.readouterr().err
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    assert run(["controller"]) == 64
+    assert "none` can't be read" in capsys.readouterr().err
