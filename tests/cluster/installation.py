@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -52,8 +52,9 @@ class Images:
     trainer: dict[str, str]
 
 
+@cache
 def images() -> Images:
-    """The images, built where they are not there."""
+    """The images, built where they are not there; once, however many installations there are."""
     if pattern := os.environ.get("TEST_IMAGES"):
         return Images(*(_parted(pattern.format(name)) for name in ("service", "scoring", "trainer")))
     command = os.environ.get("TEST_IMAGE_COMMAND")
