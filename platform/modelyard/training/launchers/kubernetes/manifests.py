@@ -182,7 +182,9 @@ def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
 
 def _token_volume(spec: JobSpec, profile: Profile) -> dict[str, Any]:
     if spec.kind is JobKind.TRAIN:
-        return {"secret": {"secretName": spec.name, "defaultMode": 0o440}}
+        # The token alone, whatever else a Secret with this name may hold.
+        token = {"key": "token", "path": "token"}
+        return {"secret": {"secretName": spec.name, "defaultMode": 0o440, "items": [token]}}
     source = {"path": "token", "audience": profile.token_audience, "expirationSeconds": _TOKEN_SECONDS}
     return {"projected": {"defaultMode": 0o440, "sources": [{"serviceAccountToken": source}]}}
 
