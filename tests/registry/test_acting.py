@@ -1,10 +1,13 @@
-"""Who is named in the history."""
+"""Who is named in the history, and who may say so."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.registry.making import apply
+import pytest
+
+from modelyard.errors import Forbidden
+from tests.registry.making import apply, claim_of, run_of
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -16,3 +19,13 @@ def test_the_same_registry_acts_under_another_name(local: LocalRegistry) -> None
     apply(local, seed=1)
     assert [event.by for event in local.history("model:ke").items] == ["amina", "juma"]
     assert juma.history("model:ke") == local.history("model:ke")
+
+
+def test_nobody_claims_a_version_in_the_name_of_a_run_but_the_run(local: LocalRegistry) -> None:
+    apply(local)
+    local.queue_run(run_of("ke-aaaaaaaaaaaa-1"))
+    claim = claim_of().model_copy(update={"run": "ke-aaaaaaaaaaaa-1"})
+    with pytest.raises(Forbidden, match="only the run itself"):
+        local.acting_as("amina", operator=False).claim(claim)
+    mine = local.acting_as("run:ke-aaaaaaaaaaaa-1", operator=False, run="ke-aaaaaaaaaaaa-1")
+    assert mine.claim(claim).version.run == "ke-aaaaaaaaaaaa-1"

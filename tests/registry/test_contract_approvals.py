@@ -43,11 +43,11 @@ def acting(request: pytest.FixtureRequest, local: LocalRegistry) -> Iterator[As]
 
 
 @pytest.fixture
-def made(acting: As, tmp_path: Path) -> ModelVersion:
+def made(acting: As, local: LocalRegistry, tmp_path: Path) -> ModelVersion:
     """A version that needs approval: defined by Amina, asked for by Juma, registered by a machine."""
     apply(acting("amina"), approval="required")
     run = acting("juma").queue_run(run_of())
-    registry = acting("trainer")
+    registry = local.acting_as("trainer", operator=False, run=run.id)
     claim = claim_of().model_copy(update={"run": run.id, "pins": pins_of(registry)})
     from modelyard.registry.transfer import register_version
     from tests.registry.making import write_files

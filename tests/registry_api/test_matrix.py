@@ -59,7 +59,7 @@ TABLE = {
     "PUT /v1/models/{model}": AUTHORS,
     "POST /v1/models/{model}/archive": AUTHORS,
     "GET /v1/models/{model}/runs": READ,
-    "POST /v1/models/{model}/versions": f"-+- + -?- - {BY_RUN_ITSELF}",
+    "POST /v1/models/{model}/versions": f"--- + -?- - {BY_RUN_ITSELF}",  # in the name of a run, as it is sent here
     "GET /v1/models/{model}/versions": READ,
     "GET /v1/models/{model}/versions/{number}": READ_BY_RUN,
     "POST /v1/models/{model}/versions/{number}/complete": f"-+- + -?- - {BY_RUN_ITSELF}",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import digest
-from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
+from modelyard.errors import Conflict, Forbidden, IntegrityError, InvalidData, NotFound
 from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import VERSIONS
 from modelyard.registry.checks import check_digest, check_key, check_metrics, check_name, check_number, check_text
@@ -40,6 +40,10 @@ class VersionRules(Rules):
 
     def _claim(self, claim: VersionClaim, fingerprint: str) -> Claim:
         self._check_own(claim.run, claim.model)
+        if claim.run is not None and self._run is None and not self._operator:
+            # The loop takes a version of a run for what the run made, and promotes it.
+            msg = f"the claim names run `{claim.run}`, whose version only the run itself may claim"
+            raise Forbidden(msg, "leave `run` out, and use a key of your own")
         known = self._metadata.claim_key(claim.model, claim.key)
         if known is not None:
             return self._claimed_before(claim, fingerprint, known)
