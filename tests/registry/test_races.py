@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def before(local: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
-    """Makes something happen once, just before the store's next write of a kind."""
+    """Makes something happen once, just before the store's next call of a kind."""
 
     store = type(local._metadata)
 
-    def happen(write: str, what: Callable[[], object]) -> None:
-        real = getattr(store, write)
+    def happen(call: str, what: Callable[[], object]) -> None:
+        real = getattr(store, call)
 
-        def writing(*arguments: Any, **options: Any) -> Any:
-            monkeypatch.setattr(store, write, real)
+        def calling(*arguments: Any, **options: Any) -> Any:
+            monkeypatch.setattr(store, call, real)
             what()
             return real(*arguments, **options)
 
-        monkeypatch.setattr(store, write, writing)
+        monkeypatch.setattr(store, call, calling)
 
     return happen
 
@@ -53,6 +53,20 @@ def test_a_promotion_that_came_second_is_refused(
     before("add_promotion", lambda: local.rollback("ke", to=2, key="same"))
     fact = local.rollback("ke", to=2, key="same")
     assert list(local.promotions("ke"))[1:] == [fact], "the same request, sent twice"
+
+
+def test_a_promotion_that_another_came_before_while_it_was_decided_is_refused(
+    local: LocalRegistry, tmp_path: Path, before: Callable[[str, Callable[[], object]], None]
+) -> None:
+    apply(local)
+    for number in (1, 2):
+        register(local, tmp_path, f"key {number}")
+    before("effective_promotions", lambda: local.promote("ke", 1))
+    with pytest.raises(Conflict, match="another promotion of `ke` came first"):
+        local.promote("ke", 2)
+    before("effective_promotions", lambda: local.promote("ke", 2))
+    assert local.archive_model("ke").promotions == 3
+    assert [(fact.version, fact.superseded_by) for fact in local.promotions("ke")] == [(1, 2), (2, 3), (None, None)]
 
 
 def test_a_version_that_is_archived_meanwhile_is_not_promoted(

@@ -11,7 +11,7 @@ from modelyard.registry.dynamodb.base import Tables, record_of, stored
 from modelyard.registry.dynamodb.heads import ModelHead, read_head, with_fact
 from modelyard.registry.dynamodb.versions import revived, version_key
 from modelyard.registry.dynamodb.writes import ABSENT, If, Write, delete, put
-from modelyard.registry.metadata import KeyRecord
+from modelyard.registry.metadata import KeyRecord, Stale
 from modelyard.registry.pages import MOST
 from modelyard.registry.records import Promotion, VersionState
 
@@ -82,7 +82,10 @@ def fact_writes(table: Table, fact: Promotion, supersedes: Sequence[int]) -> lis
 
     Raises:
         Conflict: It supersedes more than one transaction can hold.
+        Stale: It supersedes one that was recorded after the model was read: the two would have one place.
     """
+    if any(sequence >= fact.sequence for sequence in supersedes):
+        raise Stale(with_fact(fact).stale)
     if len(supersedes) > _MOST_PLANNED:
         msg = f"{len(supersedes)} promotions of `{fact.model}` are planned, and {_MOST_PLANNED} can be undone at once"
         raise Conflict(msg, "let some of them begin first")
