@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -11,8 +12,8 @@ from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.kubernetes.api import AlreadyThere, in_namespace
-from modelyard.training.launchers.kubernetes.manifests import HOME, job_manifest
-from modelyard.training.launchers.launcher import JobState, NoRoom
+from modelyard.training.launchers.kubernetes.manifests import HOME, RUN, job_manifest
+from modelyard.training.launchers.launcher import JobKind, JobState, NoRoom
 from tests.cluster.world import World, ended, listed, spec, until
 
 pytestmark = pytest.mark.cluster
@@ -159,6 +160,38 @@ def test_a_quota_that_is_used_up_is_waited_for(world: World) -> None:
             world.launcher().submit(spec("well", tries=14))
     finally:
         world.cluster.delete(f"{path}/jobs", uid=made["metadata"]["uid"])
+
+
+def test_what_hinders_one_job_is_told_of_it_and_the_others_are_listed(world: World) -> None:
+    hindered, damaged, fine = spec("well", tries=15), spec("well", tries=16), spec("well", tries=17, kind=JobKind.BUILD)
+    manifest = job_manifest(damaged, world.profile())
+    del manifest["metadata"]["labels"][RUN]
+    world.cluster.create(in_namespace("jobs", world.namespace), manifest)
+    path = in_namespace("resourcequotas", world.namespace)
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "secrets"},
+        "spec": {"hard": {"secrets": "0"}},
+    }
+    made = world.cluster.create(path, quota)
+    launcher = world.launcher()
+    try:
+        until(lambda: (world.object("resourcequotas", "secrets") or {}).get("status", {}).get("hard"))
+        for job in (hindered, fine):
+            with suppress(NoRoom):
+                launcher.submit(job)
+        found = {job.name: job for job in launcher.list()}
+        assert found[hindered.name].reason.startswith("waits for a quota of the namespace: ")
+        assert found[hindered.name].state is JobState.RUNNING
+        assert (found[damaged.name].state, found[damaged.name].permanent) == (JobState.FAILED, True)
+        assert found[damaged.name].reason.startswith(f"the Job `{damaged.name}` does not say which run")
+        assert found[fine.name].reason == ""
+    finally:
+        world.cluster.delete(f"{path}/secrets", uid=made["metadata"]["uid"])
+    assert ended(launcher, hindered.name).state is JobState.SUCCEEDED
+    for job in (damaged, fine):
+        launcher.cancel(job.name)
 
 
 def test_a_cancelled_job_is_gone_in_seconds(world: World) -> None:

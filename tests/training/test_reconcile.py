@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
-from modelyard.errors import Unavailable
+from modelyard.errors import IntegrityError, InvalidData, ModelyardError, NotFound, Unavailable
 from modelyard.registry.records import RunState
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import TRIES
@@ -22,7 +22,7 @@ from tests.training.played import Yard
 if TYPE_CHECKING:
     from pathlib import Path
 
-    pass
+    from modelyard.registry.records import Run
 
 
 def test_a_run_goes_from_queued_to_live(place: Yard) -> None:
@@ -358,3 +358,69 @@ def test_a_change_by_another_loop_is_respected(place: Yard) -> None:
     late.step()
     assert len(place.launcher.started) == 1
     assert place.registry.run(run.id).sequence == 2
+
+
+@pytest.mark.parametrize("trouble", [IntegrityError, InvalidData, NotFound])
+def test_what_is_wrong_with_one_run_ends_that_run_alone(place: Yard, trouble: type[ModelyardError]) -> None:
+    poisoned = place.queue("ke", data={"from": "2026-01-01"})
+    others = [place.queue(name, seed=seed) for seed, name in enumerate(("gh", "ug"))]
+    damaged = f"training_sets/{yard.spec(yard.definition('ke', data={'from': '2026-01-01'})).training_set}"
+    whole = place.datasets.manifest
+
+    def manifest(dataset: str, partition: str) -> Any:
+        if dataset == damaged:
+            raise trouble("the manifest is damaged", "publish the partition again")  # noqa: EM101 - a test's own
+        return whole(dataset, partition)
+
+    place.datasets.manifest = manifest  # type: ignore[method-assign]
+    place.play()
+    ended = place.registry.run(poisoned.id)
+    assert (ended.state, ended.permanent, ended.tries) == (RunState.FAILED, True, 0)
+    assert ended.reason == "the manifest is damaged\n  hint: publish the partition again"
+    assert [place.state(run) for run in others] == [RunState.SUCCEEDED] * 2
+
+
+def test_a_run_that_is_gone_meanwhile_ends_no_step(place: Yard) -> None:
+    gone = place.queue("ke")
+    place.loop().step()
+    place.launcher.end(place.launcher.running[0])
+    place.loop().step()
+    place.launcher.jobs.clear()
+    other = place.queue("gh", seed=1)
+    registry = place.registry
+
+    class Swept:
+        """A registry that lists a run, and has it no more when it is asked for."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(registry, name)
+
+        def run(self, run_id: str) -> Run:
+            return self._missing() if run_id == gone.id else registry.run(run_id)
+
+        def update_run(self, run: Run) -> Run:
+            return self._missing() if run.id == gone.id else registry.update_run(run)
+
+        def _missing(self) -> Run:
+            raise NotFound("there is no such run")  # noqa: EM101 - a test's own
+
+    seen = place.loop(lambda part: Swept() if part is registry else part).step()
+    assert seen[other.id].state is RunState.TRAINING
+
+
+def test_a_job_that_can_not_be_removed_keeps_no_other(place: Yard) -> None:
+    place.queue("ke")
+    place.loop().step()
+    left = place.launcher.running[0]
+    place.launcher.jobs["prepare-00000000000000000000-1"] = Job("prepare-00000000000000000000-1", JobState.RUNNING)
+    place.launcher.jobs["prepare-ffffffffffffffffffff-1"] = Job("prepare-ffffffffffffffffffff-1", JobState.RUNNING)
+    cancel = place.launcher.cancel
+
+    def refusing(name: str) -> None:
+        if name.startswith("prepare-0000"):
+            raise InvalidData("the API server refuses to DELETE it")  # noqa: EM101 - a test's own
+        cancel(name)
+
+    place.launcher.cancel = refusing  # type: ignore[method-assign]
+    place.loop().step()
+    assert list(place.launcher.running) == [left, "prepare-00000000000000000000-1"]

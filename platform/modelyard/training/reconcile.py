@@ -4,6 +4,9 @@ A step reads both lists, and moves each open run by at most one state. It may di
 change of a run is written first, conditioned on what was read, and what follows from it (a job, a promotion, a log) has
 a name or a key of its own, so that the next step does it again without doing it twice. Two loops at once are two
 loops that lose some races.
+
+What is wrong with one run, its data or its job ends that run, and no step: others' runs go on. A step ends early only
+where nothing could be done for anybody, as the registry, a store or the launcher does not answer.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ import time
 from math import ceil
 from typing import TYPE_CHECKING
 
+import structlog
 from pydantic import ValidationError
 
-from modelyard.errors import Conflict, InvalidData, NotFound, Unavailable
+from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable
 from modelyard.features.training_set import remarks_on
 from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
@@ -43,6 +47,10 @@ PAGE = 100
 """Open runs that are read at a time, at most."""
 LOOKUPS = 100
 """Runs that are looked up one by one in a step, where others may have ended them."""
+OWN_TROUBLE = (InvalidData, IntegrityError, NotFound)
+"""What is wrong with one run or one job, for good, and says nothing of others."""
+
+_log = structlog.get_logger()
 
 
 class Reconciler:
@@ -106,8 +114,7 @@ class Reconciler:
             board.unmet.discard(training_job(run))
             seen[run.id] = run if self._must_wait(run, board) else self._advance(run, board)
         for name in board.unneeded(met_all=met_all):
-            self._launcher.cancel(name)
-            self._launcher.remove(name)
+            self._discard(name)
         self.logs.forget(self.running)
         return seen
 
@@ -152,12 +159,20 @@ class Reconciler:
         unseen = [run_id for run_id in waiting if run_id not in seen]
         yield from (self._registry.run(run_id) for run_id in unseen[:LOOKUPS])
 
+    def _discard(self, name: str) -> None:
+        """End and forget a job that no open run needs; one that can't be is tried again at the next step."""
+        try:
+            self._launcher.cancel(name)
+            self._launcher.remove(name)
+        except OWN_TROUBLE as error:
+            _log.warning("reconcile.left", job=name, reason=error.reason)
+
     def _cores_of(self, run_id: str) -> float:
         if run_id not in self._cores:
             try:
                 self._cores[run_id] = cores(self._registry.run(run_id))
-            except NotFound:
-                return 1.0  # a job of another registry's run takes cores, too
+            except OWN_TROUBLE:
+                return 1.0  # a job of another registry's run, or of a damaged one, takes cores, too
         return self._cores[run_id]
 
     def _must_wait(self, run: Run, board: Board) -> bool:
@@ -167,6 +182,14 @@ class Reconciler:
         return board.is_full_for(run.team) or (run.not_before is not None and self._moves.clock() < run.not_before)
 
     def _advance(self, run: Run, board: Board) -> Run:
+        try:
+            return self._moved(run, board)
+        except (Conflict, NotFound):
+            # Somebody else moved it, or swept it, since it was read, so which jobs it needs is not known here.
+            board.needed.update(board.jobs)
+            return run
+
+    def _moved(self, run: Run, board: Board) -> Run:
         moves = {
             RunState.QUEUED: self._advance_queued,
             RunState.BUILDING: self._advance_building,
@@ -174,11 +197,7 @@ class Reconciler:
         }
         try:
             return moves[run.state](run, _spec(run), board)
-        except Conflict:
-            # Somebody else moved it since it was read, so which jobs it needs is not known here.
-            board.needed.update(board.jobs)
-            return run
-        except InvalidData as error:
+        except OWN_TROUBLE as error:
             return self._moves.fail(run, str(error), permanent=True)
 
     def _advance_queued(self, run: Run, spec: RunSpec, board: Board) -> Run:

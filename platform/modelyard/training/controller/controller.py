@@ -22,7 +22,7 @@ from modelyard.training.board import Limits
 from modelyard.training.launchers.kubernetes import lease as leases
 from modelyard.training.launchers.kubernetes.lease import NotLeading
 from modelyard.training.moves import Moves
-from modelyard.training.reconcile import Reconciler
+from modelyard.training.reconcile import OWN_TROUBLE, Reconciler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +177,10 @@ class Controller:
         for job, run in dict(loop.running).items():
             if self._stop.is_set() or not self._lease.held:
                 return
-            loop.logs.keep(run, job)
+            try:
+                loop.logs.keep(run, job)
+            except OWN_TROUBLE as error:
+                _log.warning("controller.no-log", job=job, reason=error.reason)
 
     def _count(self) -> None:
         if self._lease.held:

@@ -41,7 +41,7 @@ class AlreadyThere(Conflict):
     """Something has the name already."""
 
 
-class Refused(ModelyardError):
+class Refused(InvalidData):
     """The API server does not do it, and would not if it were asked again."""
 
     def __init__(self, reason: str, hint: str = "", *, status: int = 0) -> None:

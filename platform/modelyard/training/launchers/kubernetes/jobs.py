@@ -115,7 +115,7 @@ class KubernetesLauncher:
         for pod in pods:
             by_job.setdefault(pod["metadata"]["labels"].get(JOB_NAME, ""), []).append(pod)
         waited: set[tuple[str, str]] = set()
-        found = [self._look(job, by_job.pop(name, []), waited) for name, job in self._jobs.items()]
+        found = [self._seen(job, by_job.pop(name, []), waited) for name, job in self._jobs.items()]
         found += [job for name, left in by_job.items() if (job := self._ending(name, left[0], waited)) is not None]
         self._since = {key: since for key, since in self._since.items() if key in waited}
         uids = {job["metadata"]["uid"] for job in jobs}
@@ -206,13 +206,26 @@ class KubernetesLauncher:
     def _give_token(self, job: Object) -> None:
         metadata = job["metadata"]
         labels, namespace = metadata["labels"], metadata["namespace"]
-        token = self._token_of(labels[RUN], int(labels[TRIES]))
+        run, tries = labels.get(RUN, ""), labels.get(TRIES, "")
+        if not run or not tries.isdecimal():
+            reason = f"the Job `{metadata['name']}` does not say which run and which try it is of"
+            raise InvalidData(reason, "somebody has changed its labels")
+        token = self._token_of(run, int(tries))
         secret = secret_manifest(metadata["name"], namespace, token, owner=metadata["uid"], profile=self._profile)
         self._guard()
         # One that is there holds the same token. Should it be an earlier Job's, it goes with that, and is made anew.
         with suppress(AlreadyThere):
             self._cluster.create(in_namespace("secrets", namespace), secret, readable=False)
         self._tokens[metadata["uid"]] = self._clock()
+
+    def _seen(self, job: Object, pods: Sequence[Object], waited: set[tuple[str, str]]) -> Job:
+        """A Job as it is seen; what hinders this one alone is told of it, as the list is everybody's."""
+        try:
+            return self._look(job, pods, waited)
+        except NoRoom as error:
+            return replace(look(job, pods).job, reason=f"waits for {error.reason}")
+        except InvalidData as error:
+            return replace(look(job, pods).job, state=JobState.FAILED, reason=str(error), permanent=True)
 
     def _look(self, job: Object, pods: Sequence[Object], waited: set[tuple[str, str]]) -> Job:
         if ended(job):
