@@ -56,11 +56,12 @@ def test_sixteen_processes_make_sixteen_versions(how: str, place: Place, tmp_pat
         numbers = list(pool.map(_register, *_same(address, place, made), keys))
         assert sorted(numbers) == list(range(1, CREATORS + 1))
         same = list(pool.map(_register, *_same(address, place, made), ["one key"] * CREATORS))
-    assert set(same) == {CREATORS + 1}
+    (one,) = set(same)
+    assert one > CREATORS, "those that were second with the key may have taken numbers, which stay gaps"
     versions = registry.versions("ke").items
     assert {version.state for version in versions} == {VersionState.READY}
     assert len(versions) == CREATORS + 1
-    assert registry.latest("ke").number == CREATORS + 1
+    assert registry.latest("ke").number == one
 
 
 def test_one_of_many_promotions_to_the_same_head_comes_first(place: Place, tmp_path: Path) -> None:
