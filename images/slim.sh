@@ -23,14 +23,15 @@ libraries() {
     find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pxi' -o -name '*.pyi' -o -name '*.h' -o -name '*.hpp' \
         -o -name '*.c' -o -name '*.cpp' -o -name '*.a' -o -name '*.tp' \) -delete
     if [ -d pyarrow ]; then
-        # Flight and Substrait are protocols that nothing here speaks, and S3 is read by boto3. A wheel holds no links, so of three
-        # names for one library, two are copies that the loader never asks for.
+        # Flight is a protocol that nothing here speaks, and S3 is read by boto3. A wheel holds no links, so of three names
+        # for one library, two are copies that the loader never asks for.
         rm -rf pyarrow/include pyarrow/src pyarrow/libarrow_flight.* pyarrow/libarrow_python_flight.* pyarrow/_flight.* \
-            pyarrow/libarrow_s3.* pyarrow/_s3fs.* pyarrow/libarrow_substrait.* pyarrow/_substrait.*
+            pyarrow/libarrow_s3.* pyarrow/_s3fs.* pyarrow/_substrait.*
         for copy in pyarrow/libarrow_python*.so pyarrow/libarrow_python*.so.*.*.*; do rm -f "$copy"; done
     fi
-    # What colours sources in a terminal, and what uvicorn takes if it is there: reloading, and another protocol.
-    for name in pygments watchfiles websockets; do rm -rf "$name" "$name"-*.dist-info; done
+    # What colours sources and draws tables in a terminal, and what uvicorn takes if it is there: reloading, and another
+    # protocol.
+    for name in pygments prettytable wcwidth watchfiles websockets; do rm -rf "$name" "$name"-*.dist-info; done
     if [ -d botocore/data ]; then
         # Descriptions of four hundred services: these are spoken with, or give credentials.
         for name in botocore/data/*/; do
