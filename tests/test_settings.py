@@ -41,6 +41,7 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
         "MODELYARD_TOKEN_FILE": "/var/run/token",
         "MODELYARD_AUTH_FILE": "/etc/modelyard/auth.yaml",
         "MODELYARD_RUN_KEY_FILE": "/etc/modelyard/run-key",
+        "MODELYARD_SOURCES": "/data,s3://lender/data",
     }
     settings = read_settings(tmp_path, variables)
 
@@ -51,6 +52,7 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
     assert (settings.datasets, settings.launcher) == ("s3://yard/datasets", "kubernetes")
     assert (settings.token, settings.token_file) == ("canary", "/var/run/token")
     assert (settings.auth_file, settings.run_key_file) == ("/etc/modelyard/auth.yaml", "/etc/modelyard/run-key")
+    assert settings.sources == ("/data", "s3://lender/data")
     assert "canary" not in repr(settings)
     assert settings.variables() == variables
 
@@ -68,6 +70,15 @@ def test_datasets_of_another_form_are_refused(tmp_path: Path) -> None:
 def test_settings_go_on_to_other_processes(tmp_path: Path) -> None:
     settings = read_settings(tmp_path, {})
     assert read_settings(tmp_path, settings.variables()) == settings
+    assert settings.sources is None
+    nowhere = read_settings(tmp_path, {"MODELYARD_SOURCES": ""})
+    assert read_settings(tmp_path, nowhere.variables()).sources == (), "nowhere is not anywhere"
+
+
+@pytest.mark.parametrize("place", ["data", "s3://", "s3:///x", "https://lender/data"])
+def test_a_place_for_sources_that_is_none_is_refused(tmp_path: Path, place: str) -> None:
+    with pytest.raises(UsageError, match="MODELYARD_SOURCES"):
+        read_settings(tmp_path, {"MODELYARD_SOURCES": f"/data, {place}"})
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])

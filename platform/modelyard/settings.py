@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 STATE_FOLDER = ".modelyard"
 
 LAUNCHERS = ("local", "kubernetes")
+
+SOURCE_PLACE = r"^(/|s3://[^/,]+)[^,]*$"
+"""What says where sources may lie: an absolute folder, or a bucket and a prefix."""
 
 VARIABLES = (
     "MODELYARD_ACTOR",
@@ -32,6 +36,7 @@ VARIABLES = (
     "MODELYARD_REGISTRY",
     "MODELYARD_RUN",
     "MODELYARD_RUN_KEY_FILE",
+    "MODELYARD_SOURCES",
     "MODELYARD_SPECS",
     "MODELYARD_TOKEN",
     "MODELYARD_TOKEN_FILE",
@@ -78,6 +83,9 @@ class Settings:
     """`MODELYARD_RUN_KEY_FILE`: the file with the key that run tokens are made with; none are unless said."""
     controller_file: str = ""
     """`MODELYARD_CONTROLLER_FILE`: the YAML file that says how the controller makes Jobs of runs."""
+    sources: tuple[str, ...] | None = None
+    """`MODELYARD_SOURCES`: the absolute folders and `s3://BUCKET/PREFIX`, with commas between them, for sources to lie
+    in; anywhere unless said, and in installed packages alone where it is set to nothing."""
     run: str = ""
     """`MODELYARD_RUN`: in a job's pod, the run that it works for."""
     tries: int = 0
@@ -108,7 +116,8 @@ class Settings:
             "MODELYARD_TOKEN_FILE": self.token_file,
             "MODELYARD_TRIES": str(self.tries) if self.tries else "",
         }
-        return {name: value for name, value in said.items() if value}
+        places = {} if self.sources is None else {"MODELYARD_SOURCES": ",".join(self.sources)}
+        return {**{name: value for name, value in said.items() if value}, **places}
 
 
 def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -138,6 +147,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         auth_file=environment.get("MODELYARD_AUTH_FILE", ""),
         run_key_file=environment.get("MODELYARD_RUN_KEY_FILE", ""),
         controller_file=environment.get("MODELYARD_CONTROLLER_FILE", ""),
+        sources=_sources(environment),
         run=environment.get("MODELYARD_RUN", ""),
         tries=_tries(environment),
     )
@@ -157,6 +167,17 @@ def _parallel(environment: Mapping[str, str]) -> int:
         reason = f"MODELYARD_PARALLEL is `{text}`"
         raise UsageError(reason, "set it to a whole number from 1 on, or leave it unset")
     return int(text)
+
+
+def _sources(environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    if "MODELYARD_SOURCES" not in environment:
+        return None
+    places = tuple(place for part in environment["MODELYARD_SOURCES"].split(",") if (place := part.strip()))
+    for place in places:
+        if re.fullmatch(SOURCE_PLACE, place) is None:
+            reason = f"MODELYARD_SOURCES names `{place}`"
+            raise UsageError(reason, "name absolute folders and s3://BUCKET/PREFIX, with commas between them")
+    return places
 
 
 def _tries(environment: Mapping[str, str]) -> int:

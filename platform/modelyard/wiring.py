@@ -119,9 +119,18 @@ def open_engine(settings: Settings) -> Engine:
     with told_what_to_install("the engine that computes features"):
         from modelyard.features.duckdb import DuckDBEngine
         from modelyard.features.s3_sources import S3Sources
+        from modelyard.features.source_places import SourcePlaces
 
-    remote = S3Sources(_file_cache(settings))
-    return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch", remote=remote)
+    places = SourcePlaces(settings.sources, never=_own_in_s3(settings))
+    remote = S3Sources(_file_cache(settings), places)
+    return DuckDBEngine(root=settings.root, scratch=settings.home / "scratch", remote=remote, places=places)
+
+
+def _own_in_s3(settings: Settings) -> tuple[str, ...]:
+    """What of S3 the settings give to the registry and to the datasets."""
+    registry = urlsplit(settings.registry)
+    own = (settings.datasets, f"s3:/{registry.path}" if registry.scheme == "dynamodb+s3" else "")
+    return tuple(address for address in own if address.startswith("s3://"))
 
 
 def open_launcher(settings: Settings) -> Launcher:
@@ -144,6 +153,7 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
     import socket
     from uuid import uuid4
 
+    from modelyard.features.source_places import check_apart
     from modelyard.run_tokens import mint, read_run_key
     from modelyard.training.controller.controller import Controller, Parts, limits_of
     from modelyard.training.launchers.kubernetes.api import (
@@ -165,6 +175,7 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
             reason = f"the controller needs {variable}"
             raise UsageError(reason, "docs/operators-runs.md says what the file holds")
     profile = read_profile(Path(settings.controller_file))
+    check_apart(profile.sources, _own_in_s3(settings))
     key = read_run_key(settings.run_key_file)
     client = load_client()
     lease = Lease(

@@ -143,6 +143,7 @@ def test_the_profile_is_one_that_the_controller_reads(case: Path, tmp_path: Path
         assert namespace in roles
     assert not [one for one in profile.training.env if str(one.get("name", "")).startswith("AWS_")]
     assert "AWS_REGION" in {one["name"] for one in profile.build.env}
+    assert profile.sources == (("s3://lender/data", "/mnt/data") if case.stem == "everything" else ())
 
 
 def test_pods_of_runs_call_only_what_is_named() -> None:

@@ -155,3 +155,24 @@ def test_a_controller_says_which_files_it_needs(
         monkeypatch.setenv(variable, str(tmp_path / "none"))
     assert run(["controller"]) == 64
     assert "none` can't be read" in capsys.readouterr().err
+
+
+def test_a_controller_reads_none_of_its_own_stores_as_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pods = "{image: i, service_account: a}"
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(
+        f"namespace: runs\nregistry: http://registry\ntraining: {pods}\nbuild: {pods}\nsources: [s3://yard]\n"
+    )
+    for variable in ("MODELYARD_CONTROLLER_FILE", "MODELYARD_RUN_KEY_FILE"):
+        monkeypatch.setenv(variable, str(profile))
+    stores = {"MODELYARD_REGISTRY": "dynamodb+s3://table/yard/registry", "MODELYARD_DATASETS": "s3://yard/datasets"}
+    for variable, address in stores.items():
+        monkeypatch.setenv("MODELYARD_HOME", str(tmp_path))
+        with monkeypatch.context() as one:
+            one.setenv(variable, address)
+            assert run(["controller"]) == 64
+        assert f"`sources` names s3://yard, and {address.replace('dynamodb+s3://table/', 's3://')} is" in (
+            capsys.readouterr().err
+        )

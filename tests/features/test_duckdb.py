@@ -43,6 +43,8 @@ def written(place: Place) -> Place:
         "COPY (SELECT 1) TO '{root}/out.csv'",
         "EXPORT DATABASE '{root}/out'",
         "FROM duckdb_secrets()",
+        "SELECT getenv('HOME') FROM rows",
+        "FROM read_csv('/proc/self/environ')",
     ],
 )
 def test_nothing_else_on_the_machine_can_be_reached(written: Place, statement: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from modelyard.errors import InvalidData, ModelyardError, UsageError
 from modelyard.features.engine import SourceRows
 from modelyard.features.s3_sources import S3Sources
+from modelyard.features.source_places import SourcePlaces
 from modelyard.filecache import FileCache
 from modelyard.s3 import Bucket
 from tests.buckets import new_bucket, use_s3
@@ -67,6 +68,31 @@ def test_objects_are_found_by_pattern(bucket: Bucket, place: Place) -> None:
     assert found("loans/[!a].parquet") == [1]
     assert found("loans/**/*.parquet") == [0, 1, 3]
     assert found("**/c.parquet") == [3]
+
+
+def test_nothing_is_read_or_listed_but_what_is_allowed(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("data/loans/a.parquet", "data-of-others/a.parquet", "data/own/a.parquet"):
+        parquet(bucket, key, n=[1])
+    address = f"s3://{bucket.name}"
+    places = SourcePlaces((f"{address}/data/",), never=(f"{address}/data/own",))
+    place = Place(tmp_path, remote=S3Sources(FileCache(tmp_path / "cache"), places))
+
+    def read(path: str) -> int:
+        return len(rows(place, source("loans", {"n": "integer"}, path=f"{address}/{path}")))
+
+    assert read("data/loans/*.parquet") == read("data/loa*/a.parquet") == 1
+    with pytest.raises(InvalidData, match="lies where no source may"):
+        read("data/**/*.parquet")
+    with pytest.raises(InvalidData, match="there is no object") as caught:
+        read("data/nothing.parquet")
+    assert "data-of-others" not in caught.value.hint
+    monkeypatch.setattr(Bucket, "listed", lambda *_: pytest.fail("it looks"))
+    for path in ("data-of-others/a.parquet", "data*/a.parquet", "data", "*", "data/../data-of-others/a.parquet",
+                 "data/own/a.parquet", "data/own/nothing.parquet"):  # fmt: skip
+        with pytest.raises(InvalidData, match="lies where no source may"):
+            read(path)
 
 
 def test_csv_is_read_packed_or_not(bucket: Bucket, place: Place) -> None:

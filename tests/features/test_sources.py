@@ -86,6 +86,20 @@ def test_a_value_that_is_not_what_was_declared_is_named(place: Place, kind: str,
     assert f"source `rows`: {words}" in refused(place, source("rows", {"n": kind})).reason
 
 
+def test_what_a_file_begins_with_is_not_repeated(place: Place) -> None:
+    (place.root / "rows.csv").write_text("AWS_SECRET_ACCESS_KEY=canary,more\n")
+    error = refused(place, csv_source({"amount": "double"}))
+    assert error.hint == "it has 2 others"
+    assert "canary" not in str(error)
+
+
+def test_a_folder_that_python_takes_for_a_package_is_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.root / "state").mkdir()
+    (place.root / "state" / "rows.csv").write_text("n\n1\n")
+    monkeypatch.syspath_prepend(place.root)
+    assert "is not installed" in refused(place, csv_source({"n": "integer"}, "package:state/rows.csv")).reason
+
+
 def test_what_can_be_told_before_reading_is_told(place: Place) -> None:
     parquet(place, "rows.parquet", amount=[1])
     error = refused(place, source("rows", {"amont": "double"}))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
 import pytest
+from pydantic import ValidationError
 
 from modelyard.config.kinds.model import Resources
 from modelyard.errors import UsageError
@@ -96,6 +97,21 @@ def test_a_pod_that_builds_shows_a_token_of_its_service_account() -> None:
     assert ("MODELYARD_REGISTRY", "dynamodb+s3://t/b") in named
     assert [value for name, value in named if name == "MODELYARD_RUN"] == [spec().run], "what is ours stays ours"
     assert pod["containers"][0]["command"] == ["python", "-m", "modelyard.jobs.prepare"]
+
+
+def test_where_sources_may_lie_is_the_operators_to_say() -> None:
+    pods = {"image": "i", "service_account": "build", "env": [{"name": "MODELYARD_SOURCES", "value": "/"}]}
+
+    def said(kind: JobKind, **more: Any) -> list[str]:
+        (container,) = pod_of(job_manifest(spec(kind), profile(build=pods, **more)))["containers"]
+        return [one["value"] for one in container["env"] if one["name"] == "MODELYARD_SOURCES"]
+
+    assert said(JobKind.BUILD) == [""], "nowhere but in packages"
+    assert said(JobKind.BUILD, sources=["/data", "s3://lender/data"]) == ["/data,s3://lender/data"]
+    assert said(JobKind.TRAIN, sources=["/data"]) == []
+    for place in ("data", "s3://", "/a,/b"):
+        with pytest.raises(ValidationError, match="sources"):
+            profile(sources=[place])
 
 
 def test_a_job_is_tried_once_and_has_its_time() -> None:

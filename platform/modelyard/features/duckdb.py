@@ -20,6 +20,7 @@ from modelyard.errors import InvalidData, ModelyardError, StorageFull
 from modelyard.features.duckdb_sources import partition_select, source_files, source_select
 from modelyard.features.engine import SourceRows
 from modelyard.features.quoting import identifier, text
+from modelyard.features.source_places import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from modelyard.config.kinds import Source
     from modelyard.features.engine import Parameters, Relation, Value
     from modelyard.features.s3_sources import S3Sources
+    from modelyard.features.source_places import SourcePlaces
 
 _KINDS = {
     "integer": r"U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)",
@@ -56,6 +58,7 @@ class DuckDBEngine:
         root: The project's folder, from which relative paths of sources start.
         scratch: Where sessions spill what does not fit into memory; each removes its own, and those of the dead.
         remote: Fetches the objects of sources that lie in S3; such sources are refused where there is none.
+        places: Where sources may lie.
         memory_limit: What a session may hold in memory, as DuckDB writes it.
         threads: How many threads a session uses; as many as there are cores unless said.
     """
@@ -66,11 +69,13 @@ class DuckDBEngine:
         scratch: Path,
         *,
         remote: S3Sources | None = None,
+        places: SourcePlaces = ANYWHERE,
         memory_limit: str = "1GiB",
         threads: int | None = None,
     ) -> None:
         self._root = root
         self._remote = remote
+        self._places = places
         self._scratch = scratch
         self._config: dict[str, str | int | bool] = {
             "memory_limit": memory_limit,
@@ -115,7 +120,7 @@ class DuckDBEngine:
         refuse_unset(source.path, f"source `{source.name}`")
         if self._remote is not None and source.path.startswith(S3):
             return self._remote.fetch(source)
-        return {file: file for file in source_files(source, self._root)}
+        return {file: file for file in source_files(source, self._root, self._places)}
 
 
 class DuckDBSession:

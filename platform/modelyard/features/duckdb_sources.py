@@ -6,6 +6,8 @@ import csv
 import glob
 import gzip
 import importlib.util
+import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from modelyard.config.kinds.source import PACKAGE
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
+from modelyard.features.source_places import ANYWHERE
 from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Source
     from modelyard.features.engine import FileRows, PartitionRows
+    from modelyard.features.source_places import SourcePlaces
 
 _FLOATING = ("float", "halffloat", "double", "decimal")
 _NUMBERS = ("int", "uint", "bool", *_FLOATING)
@@ -37,33 +41,48 @@ _SHOWN = 100
 """Characters of a value in a message."""
 
 
-def source_files(source: Source, root: Path) -> list[str]:
+def source_files(source: Source, root: Path, places: SourcePlaces) -> list[str]:
     """The files of a source on this machine, in order.
 
     Args:
         source: The source.
         root: The folder that relative paths start from.
+        places: Where sources may lie.
 
     Raises:
-        InvalidData: There are none.
+        InvalidData: There are none, or they lie where they may not.
     """
     if "://" in source.path:
         reason = f"source `{source.name}`: {source.path} is an address, not a path"
         raise InvalidData(reason, "give a file or a glob of files of this machine")
-    pattern = _in_package(source) if source.path.startswith(PACKAGE) else str(root / source.path)
+    if source.path.startswith(PACKAGE):
+        pattern, places = _in_package(source), ANYWHERE
+    else:
+        pattern = str(root / source.path)
+    places.check(source, _followed(pattern))  # first: what else a folder holds is not everybody's to know
     paths = glob.glob(pattern, recursive=True)  # noqa: PTH207 - the pattern may be absolute
     found = sorted(path for path in paths if Path(path).is_file())
     if not found:
         reason = f"source `{source.name}`: there is no file {source.path}"
-        raise InvalidData(reason, _nearest(Path(pattern), root))
+        raise InvalidData(reason, _nearest(Path(pattern), root, places))
+    for path in found:
+        places.check(source, os.path.realpath(path))
     return found
+
+
+def _followed(pattern: str) -> str:
+    """A pattern whose folders before its first wildcard are where links lead."""
+    plain = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    folder = plain.rpartition("/")[0]
+    return f"{os.path.realpath(folder or '/').rstrip('/')}{pattern[len(folder) :]}"
 
 
 def _in_package(source: Source) -> str:
     """The path of a file in an installed package; the package is not imported."""
     package, _, inside = source.path.removeprefix(PACKAGE).partition("/")
     found = importlib.util.find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
+    # A folder without `__init__.py` is a package to Python, and need not be an installed one.
+    if found is None or found.origin is None or not found.submodule_search_locations:
         reason = f"source `{source.name}`: the Python package `{package}` is not installed"
         raise InvalidData(reason, "install it, or name another path")
     if ".." in PurePosixPath(inside).parts:
@@ -72,11 +91,13 @@ def _in_package(source: Source) -> str:
     return str(Path(found.submodule_search_locations[0]) / inside)
 
 
-def _nearest(pattern: Path, root: Path) -> str:
+def _nearest(pattern: Path, root: Path, places: SourcePlaces) -> str:
     """What there is instead, as far down as folders exist."""
     folder = pattern
     while not folder.is_dir():
         folder = folder.parent
+    if not places.permit(f"{os.path.realpath(folder)}/"):
+        return "the folder that sources may lie in is not there"
     names = sorted(path.name for path in folder.iterdir())[:5]
     shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
     return f"{shown} holds {', '.join(names) or 'nothing'}; relative paths start at the project's folder"
@@ -227,7 +248,8 @@ def _check_columns(source: Source, there: Iterable[str], file: str) -> None:
     for column in source.columns:
         if column not in names:
             reason = f"source `{source.name}`: {file} has no column `{column}`"
-            raise InvalidData(reason, near_miss(column, names, what="it has"))
+            # Not all of them: what the file's first line holds may be no header, and is not for a run's record.
+            raise InvalidData(reason, near_miss(column, names, otherwise=f"it has {len(names)} others"))
 
 
 def _list(files: Sequence[str]) -> str:

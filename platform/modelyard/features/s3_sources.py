@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.config.kinds.source import S3
 from modelyard.errors import InvalidData, MissingExtra, ModelyardError, Unavailable
+from modelyard.features.source_places import ANYWHERE
 from modelyard.filecache import Wanted
 from modelyard.s3 import Bucket, Differs
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.config.kinds import Source
+    from modelyard.features.source_places import SourcePlaces
     from modelyard.filecache import FileCache
     from modelyard.s3 import Head
 
@@ -35,10 +37,12 @@ class S3Sources:
 
     Args:
         cache: Where they come to lie.
+        places: Where sources may lie.
     """
 
-    def __init__(self, cache: FileCache) -> None:
+    def __init__(self, cache: FileCache, places: SourcePlaces = ANYWHERE) -> None:
         self._cache = cache
+        self._places = places
 
     def fetch(self, source: Source) -> dict[str, str]:
         """The files of a source on this machine, in the order of their keys, each with its address in S3.
@@ -46,15 +50,19 @@ class S3Sources:
         If the process dies, what was fetched whole stays for the next one.
 
         Raises:
-            InvalidData: There are none.
+            InvalidData: There are none, or they lie where they may not.
             UsageError: The bucket is not there, or we may not read it.
             StorageFull: There is no room on this machine.
             Unavailable: S3 does not answer, or an object was replaced meanwhile.
         """
+        self._places.check(source, source.path)  # first: what else a bucket holds is not everybody's to know
         name, _, pattern = source.path.removeprefix(S3).partition("/")
         bucket = Bucket(name)
         with _named(source):
             heads = _matching(bucket, pattern)
+        for head in heads:
+            self._places.check(source, bucket.address(head.key))
+        with _named(source):
             if not heads:
                 reason = f"there is no object {source.path}"
                 raise InvalidData(reason, _nearest(bucket, pattern))

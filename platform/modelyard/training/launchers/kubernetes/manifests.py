@@ -206,6 +206,8 @@ def _container(spec: JobSpec, profile: Profile, pods: Pods) -> dict[str, Any]:
     }
     if spec.kind is JobKind.TRAIN or not any(one.get("name") == "MODELYARD_REGISTRY" for one in pods.env):
         own["MODELYARD_REGISTRY"] = profile.registry
+    if spec.kind is JobKind.BUILD:
+        own["MODELYARD_SOURCES"] = ",".join(profile.sources)
     return {
         "name": CONTAINER,
         "image": pods.image,

@@ -10,6 +10,7 @@ from yaml import YAMLError
 
 from modelyard.config.kinds.base import Argument, Duration, Many, Owner, Settings, Size
 from modelyard.errors import UsageError
+from modelyard.settings import SOURCE_PLACE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,9 @@ class Profile(Settings):
     """The pods that train: without any cloud credentials."""
     build: Pods
     """The pods that build training sets: with the platform's identity."""
+    sources: Many[Annotated[str, Field(pattern=SOURCE_PLACE)]] = ()
+    """Where the sources may lie that they read, as absolute folders and `s3://BUCKET/PREFIX`; in packages of the image
+    alone unless said."""
     jobs: int = Field(default=10, ge=1)
     """How many jobs go on at the same time."""
     jobs_per_team: int | None = Field(default=None, ge=1)
