@@ -34,6 +34,8 @@ class Proxy:
         self.url = f"http://127.0.0.1:{port}"
         self.fault: Callable[[str, str], Fault] = lambda _method, _path: None
         self.asked: list[tuple[str, str]] = []
+        self.answering: Callable[[str, str], None] = lambda _method, _path: None
+        """Called when the API server has answered, and before whoever asked hears of it."""
 
     def once(self, fault: Fault, method: str, part: str) -> None:
         """Let a fault happen to the first request of a method whose path has a part."""
@@ -91,6 +93,7 @@ def proxying() -> Iterator[Proxy]:  # noqa: C901 - a handler of five methods
             if fault == LOSE:
                 self._hang_up()
                 return
+            proxy.answering(self.command, self.path)
             told = {name: answer.headers[name] for name in ("Content-Type", "Retry-After") if name in answer.headers}
             self._answer(answer.status, answer.data, told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,36 @@ def test_an_api_server_that_is_away_loses_and_doubles_nothing(own_world: World, 
             assert {(run.state, run.tries) for run in done} == {(RunState.SUCCEEDED, 1)}
             assert seen.most <= 4
             assert len(seen.jobs) == len(runs)
+
+
+def test_a_leader_that_was_stopped_past_its_lease_touches_nothing(place: Controllers, tmp_path: Path) -> None:
+    world, stopped = place.world, threading.Event()
+    with proxying() as proxy:
+        direct, place.kubeconfig = place.kubeconfig, proxy.kubeconfig(tmp_path)
+        late, slow = place.queue("late"), place.queue("slow")
+        leader = place.start()
+        for run in (late, slow):
+            world.runs(f"{run.id}-1")
+
+        def stop(method: str, path: str) -> None:
+            """Stop it before it hears that both Jobs run: it hears of it once it leads no more."""
+            if method == "GET" and "/jobs?" in path and not stopped.is_set():
+                leader.send_signal(signal.SIGSTOP)
+                stopped.set()
+
+        proxy.answering = stop
+        assert stopped.wait(30)
+        place.kubeconfig = direct
+        place.start()
+        place.leads_after(0)
+        place.registry.cancel_run(slow.id)
+        until_ended(place, [late, slow, place.queue("well")], 90)
+        before, uid = len(proxy.asked), world.uid("jobs", f"{late.id}-1")
+        leader.send_signal(signal.SIGCONT)
+        until(lambda: len(proxy.asked) >= before + 3, 30, "the looks of the one that was stopped")
+        assert {method for method, _ in proxy.asked[before:]} == {"GET"}
+        assert world.uid("jobs", f"{late.id}-1") == uid
+        assert leader.poll() is None
 
 
 def test_what_becomes_of_runs(place: Controllers) -> None:

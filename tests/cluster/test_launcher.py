@@ -12,7 +12,9 @@ from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.kubernetes.api import AlreadyThere, in_namespace
-from modelyard.training.launchers.kubernetes.manifests import HOME, RUN, job_manifest
+from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+from modelyard.training.launchers.kubernetes.lease import NotLeading
+from modelyard.training.launchers.kubernetes.manifests import HOME, RECORDED, RUN, job_manifest
 from modelyard.training.launchers.launcher import JobKind, JobState, NoRoom
 from tests.cluster.world import World, ended, listed, spec, until
 
@@ -160,6 +162,37 @@ def test_a_quota_that_is_used_up_is_waited_for(world: World) -> None:
             world.launcher().submit(spec("well", tries=14))
     finally:
         world.cluster.delete(f"{path}/jobs", uid=made["metadata"]["uid"])
+
+
+def test_who_may_not_touches_no_job_and_nobody_touches_another_of_the_name(world: World) -> None:
+    job = spec("well", tries=18)
+    launcher, allowed = world.launcher(), [True]
+
+    def guard() -> None:
+        if not allowed:
+            raise NotLeading("this controller does not lead any more")  # noqa: EM101 - a test's own
+
+    late = KubernetesLauncher(world.cluster, world.profile(), lambda run, tries: f"{run} {tries}", guard=guard)
+    late.submit(job)
+    allowed.clear()
+    for touch in (late.cancel, late.remove):
+        with pytest.raises(NotLeading):
+            touch(job.name)
+    allowed.append(True)
+    ended(late, job.name)
+    allowed.clear()
+    with pytest.raises(NotLeading):
+        late.remove(job.name)
+    allowed.append(True)
+    ended(launcher, job.name)
+    launcher.remove(job.name)
+    with pytest.raises(NoRoom):  # and so the recorded one goes
+        launcher.submit(job)
+    until(lambda: world.object("jobs", job.name) is None)
+    launcher.submit(job)
+    late.remove(job.name)
+    assert RECORDED not in (world.object("jobs", job.name) or {})["metadata"]["labels"]
+    launcher.cancel(job.name)
 
 
 def test_what_hinders_one_job_is_told_of_it_and_the_others_are_listed(world: World) -> None:

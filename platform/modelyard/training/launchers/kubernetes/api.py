@@ -181,12 +181,19 @@ class Cluster:
             raise
         return made
 
-    def patch(self, path: str, body: Object) -> None:
-        """Change an object; one that is gone is no error."""
+    def patch(self, path: str, body: Object, *, version: str) -> None:
+        """Change an object, if it is still as it was read; one that is not, or is gone, is no error.
+
+        Args:
+            path: The object.
+            body: What of it becomes another.
+            version: Its `resourceVersion`, as it was read; an object that has the name since has another one.
+        """
+        conditioned = {**body, "metadata": {**body.get("metadata", {}), "resourceVersion": version}}
         try:
-            self._retried("PATCH", path, body=body)
+            self._retried("PATCH", path, body=conditioned)
         except Refused as error:
-            if error.status != _NOT_FOUND:
+            if error.status not in (_NOT_FOUND, _CONFLICT):
                 raise
 
     def delete(self, path: str, *, uid: str) -> None:

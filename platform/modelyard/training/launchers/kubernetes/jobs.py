@@ -57,7 +57,7 @@ class KubernetesLauncher:
         cluster: The API server.
         profile: The operator's profile.
         token_of: From a run's id and its try to its token.
-        guard: Called before anything is made; raises where this process may not.
+        guard: Called before anything is made, changed or deleted; raises where this process may not.
         clock: Seconds that only go up.
     """
 
@@ -156,13 +156,17 @@ class KubernetesLauncher:
         if job is None:
             return
         if ended(job):
-            path = in_namespace("jobs", job["metadata"]["namespace"], name)
-            self._cluster.patch(path, recorded_patch(self._profile))
+            self._guard()
+            metadata = job["metadata"]
+            path = in_namespace("jobs", metadata["namespace"], name)
+            # A Job that changed since it was listed, or that another leader made since, is listed again, and looked at.
+            self._cluster.patch(path, recorded_patch(self._profile), version=metadata["resourceVersion"])
         else:
             self._delete(job)
         self._jobs.pop(name, None)
 
     def _delete(self, job: Object) -> None:
+        self._guard()
         metadata = job["metadata"]
         self._cluster.delete(in_namespace("jobs", metadata["namespace"], metadata["name"]), uid=metadata["uid"])
         self._jobs.pop(metadata["name"], None)
