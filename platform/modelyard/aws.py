@@ -1,32 +1,25 @@
 """Clients of AWS, and what their errors mean: for the back-ends that speak to DynamoDB and S3.
 
 Where they are, and who we are there, boto3 finds in its usual places: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_S3, a
-web identity, an instance's role; AWS_REGION, which other clients know and it does not, is told to it here. Retries are
-made here and nowhere else: boto3's own are off.
+web identity, an instance's role; AWS_REGION, which other clients know and it does not, is told to it here. boto3's own
+retries are off: `modelyard.retries` makes them.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
-from modelyard.errors import ModelyardError, Unavailable, UsageError
+from modelyard.errors import ModelyardError, UsageError
 from modelyard.extras import told_what_to_install
+from modelyard.retries import Passing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-T = TypeVar("T")
-
-DEADLINE = 10.0
-"""Seconds until a call that keeps failing in passing is given up: what throttles or restarts is back in less."""
+    from collections.abc import Iterator
 
 _CONNECT, _READ = 2, 10  # seconds: a black hole is noticed within the deadline, a slow answer is waited for
 _CONNECTIONS = 64  # as many as the threads of a busy service
-_LONGEST_PAUSE = 1.0
 
 _PASSING = frozenset({
     "ConditionalRequestConflict", "InternalError", "InternalFailure", "InternalServerError", "LimitExceededException",
@@ -43,10 +36,6 @@ _REFUSED = frozenset({
 })  # fmt: skip
 _ABSENT = frozenset({"NoSuchBucket", "ResourceNotFoundException"})
 _SERVER_ERROR = 500
-
-
-class Passing(Unavailable):
-    """A failure that may be gone at the next try; the call may have done its work all the same."""
 
 
 def make_client(service: str) -> Any:
@@ -78,23 +67,6 @@ def make_client(service: str) -> Any:
     except NoRegionError as error:
         msg = f"no region is named for {service}"
         raise UsageError(msg, "set AWS_REGION") from error
-
-
-def retried(call: Callable[[], T], *, deadline: float = DEADLINE) -> T:
-    """The outcome of a call that may be made again, with growing random pauses, while it fails in passing.
-
-    Args:
-        call: A call whose errors `meanings` translates.
-        deadline: Seconds until the last try may begin.
-
-    Raises:
-        Unavailable: It failed in passing until the deadline.
-    """
-    pause = wait_random_exponential(multiplier=0.05, max=_LONGEST_PAUSE)
-    attempts = Retrying(
-        retry=retry_if_exception_type(Passing), wait=pause, stop=stop_after_delay(deadline), reraise=True
-    )
-    return attempts(call)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A bucket of S3, or of a server that speaks its protocol, below a prefix: the calls that the stores here are made of.
 
-Every call is retried in `modelyard.aws`, and only calls that may be made twice are: a write names the digest of its
+Every call is retried in `modelyard.retries`, and only calls that may be made twice are: a write names the digest of its
 bytes, or a condition. After a reply that was lost, a condition fails on our own bytes; so whoever meets a failed one
 compares what is there.
 """
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from modelyard.aws import code_of, make_client, meanings, retried
+from modelyard.aws import code_of, make_client, meanings
 from modelyard.errors import Conflict, NotFound, Unavailable
 from modelyard.files import CHUNK
+from modelyard.retries import retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -139,7 +139,7 @@ def test_a_publication_whose_answer_is_lost_is_one_publication(proxy: FaultyProx
 def test_a_store_that_stays_busy_is_given_up_and_told(
     proxy: FaultyProxy, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelyard.aws.retried.__kwdefaults__", {"deadline": 0.3})
+    monkeypatch.setattr("modelyard.retries.retried.__kwdefaults__", {"deadline": 0.3})
     store = open_store(bucket, tmp_path)
     proxy.first(1000, Fault(status=503))
     with pytest.raises(Unavailable, match="SlowDown"):

@@ -105,7 +105,7 @@ def test_a_busy_store_is_asked_again(proxy: FaultyProxy, registry: LocalRegistry
 def test_a_store_that_stays_busy_is_told_with_when_to_try_again(
     proxy: FaultyProxy, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelyard.aws.retried.__kwdefaults__", {"deadline": 0.3})
+    monkeypatch.setattr("modelyard.retries.retried.__kwdefaults__", {"deadline": 0.3})
     registry.claim(claim_of())
     proxy.decide = lambda _method, _path: Fault(status=503)
     with serving(registry) as service, httpx.Client(base_url=service.url, trust_env=False) as client:

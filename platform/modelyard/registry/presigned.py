@@ -2,7 +2,7 @@
 
 Where the store is a folder of the service's machine, a URL leads to the service itself, and is used in the same way.
 
-One layer of retries, as `transport` has it: what fails in passing is sent again until the deadline. A URL is a key to
+What fails in passing is sent again until the deadline. A URL is a key to
 its object as long as it lives, so that no error repeats what follows its `?`.
 """
 
@@ -26,7 +26,8 @@ from modelyard.errors import (
     WrongBytes,
 )
 from modelyard.files import CHUNK, io_errors, writing_whole
-from modelyard.registry.transport import DEADLINE, Passing, checked, retried
+from modelyard.registry.transport import DEADLINE, checked
+from modelyard.retries import Passing, retried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,7 +81,7 @@ class Presigned:
             if answer.status_code != _PRECONDITION:
                 _check(url, answer)
 
-        retried(send, self._deadline)
+        retried(send, deadline=self._deadline)
 
     def read(self, url: str, start: int, end: int) -> Iterator[bytes]:
         """An object's bytes from `start` up to `end`, in chunks; a broken answer goes on where it broke.
@@ -117,7 +118,7 @@ class Presigned:
             _check(url, answer)
             return answer
 
-        answer = retried(send, self._deadline)
+        answer = retried(send, deadline=self._deadline)
         try:
             with _passing_faults(url):
                 yield answer.iter_bytes()

@@ -1,4 +1,4 @@
-"""HTTP to a registry service: one layer of retries, and problems turned back into errors.
+"""HTTP to a registry service: what fails in passing is sent again, and problems are turned back into errors.
 
 Every call of the registry may be sent twice: reads are reads, and writes carry an idempotency key or a condition. So
 what fails in passing (no connection, no answer in time, 429, 502, 503, 504) is sent again, with growing random pauses,
@@ -8,11 +8,10 @@ until the deadline; nothing else is.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from pydantic import ValidationError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from modelyard.asgi.problem import PREFIX, error_of
 from modelyard.errors import (
@@ -22,16 +21,14 @@ from modelyard.errors import (
     ModelyardError,
     NotFound,
     Unauthenticated,
-    Unavailable,
     UsageError,
 )
 from modelyard.registry.credential import Credential
 from modelyard.registry.messages import Problem
+from modelyard.retries import Passing, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-T = TypeVar("T")
 
 DEADLINE = 15.0
 """Seconds until a call that keeps failing in passing is given up: a service restarts in less."""
@@ -39,7 +36,6 @@ DEADLINE = 15.0
 _TIMEOUT = httpx.Timeout(10, read=60)
 _PATIENT = httpx.Timeout(10, read=900, write=60)  # for calls in which the service reads or writes whole artifacts
 _PASSING = (429, 502, 503, 504)
-_LONGEST_PAUSE = 2.0
 _BY_STATUS: dict[int, type[ModelyardError]] = {
     401: Unauthenticated,
     403: Forbidden,
@@ -47,13 +43,6 @@ _BY_STATUS: dict[int, type[ModelyardError]] = {
     409: Conflict,
 }
 _SERVER_ERROR = 500
-
-
-class Passing(Unavailable):
-    """A failure that may be gone at the next try."""
-
-    retry_after: float = 0
-    """Seconds that the service asks us to wait."""
 
 
 class Transport:
@@ -119,7 +108,7 @@ class Transport:
                 )
             return checked(answer).content
 
-        return retried(send, self._deadline)
+        return retried(send, deadline=self._deadline)
 
     def put(self, path: str, chunks: Callable[[], Iterator[bytes]], headers: Mapping[str, str]) -> None:
         """Send bytes.
@@ -135,7 +124,7 @@ class Transport:
                 answer = self._client.put(path, content=chunks(), headers=dict(headers), timeout=_PATIENT)
             checked(answer)
 
-        retried(send, self._deadline)
+        retried(send, deadline=self._deadline)
 
     @contextmanager
     def reading(self, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
@@ -149,33 +138,13 @@ class Transport:
                     answer.read()
             return checked(answer)
 
-        answer = retried(send, self._deadline)
+        answer = retried(send, deadline=self._deadline)
         try:
             yield answer.iter_bytes()
         except httpx.TransportError as error:
             raise _unanswered(self.url, error) from error
         finally:
             answer.close()
-
-
-def retried(send: Callable[[], T], deadline: float) -> T:
-    """The outcome of a call that is made again while it fails in passing, until the deadline.
-
-    Raises:
-        Passing: It failed in passing until then.
-    """
-    return Retrying(retry=retry_if_exception_type(Passing), wait=_pause, stop=stop_after_delay(deadline), reraise=True)(
-        send
-    )
-
-
-_random_pause = wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE)
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, Passing) else 0
-    return max(asked, _random_pause(state))
 
 
 @contextmanager

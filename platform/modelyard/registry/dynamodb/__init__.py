@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelyard.aws import DEADLINE
 from modelyard.registry.dynamodb.feature_sets import FeatureSetTables
 from modelyard.registry.dynamodb.models import ModelTables
 from modelyard.registry.dynamodb.moving import MovingTables
@@ -17,6 +16,7 @@ from modelyard.registry.dynamodb.promotions import PromotionTables
 from modelyard.registry.dynamodb.runs import RunTables
 from modelyard.registry.dynamodb.table import Table
 from modelyard.registry.dynamodb.versions import VersionTables
+from modelyard.retries import DEADLINE
 
 
 class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, MovingTables):

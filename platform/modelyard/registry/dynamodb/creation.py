@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from modelyard.aws import Passing, make_client, meanings, retried
+from modelyard.aws import make_client, meanings
 from modelyard.errors import UsageError
 from modelyard.registry.dynamodb.keys import META
 from modelyard.registry.dynamodb.table import FORMAT
 from modelyard.registry.dynamodb.writes import PK, SK, key_notation, notation
+from modelyard.retries import Passing, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable

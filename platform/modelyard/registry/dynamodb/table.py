@@ -12,11 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from modelyard.aws import DEADLINE, Passing, make_client, meanings, retried
+from modelyard.aws import make_client, meanings
 from modelyard.errors import Conflict, InvalidData, ModelyardError, UsageError
 from modelyard.registry.dynamodb.keys import END, META, START
 from modelyard.registry.dynamodb.writes import PK, SK, item_of, key_notation, notation
 from modelyard.registry.metadata import Stale
+from modelyard.retries import DEADLINE, Passing, retried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Calls to the API server: each with a timeout, retried in this one layer, and answered in plain JSON and our errors.
+"""Calls to the API server: each with a timeout, retried, and answered in plain JSON and our errors.
 
 The SDK's models are left aside: what is sent and read is plain data, which no version of the SDK changes.
 """
@@ -6,13 +6,12 @@ The SDK's models are left aside: what is sent and read is plain data, which no v
 from __future__ import annotations
 
 import json
-import random
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from modelyard.errors import Conflict, InvalidData, ModelyardError, Unavailable, UsageError
+from modelyard.retries import Passing, retried
 from modelyard.training.launchers.launcher import NoRoom
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ LEASE_TIMEOUT, LEASE_DEADLINE = 3.0, 4.0
 """The same for a Lease: it is renewed again before it runs out."""
 PAGE = 500
 _NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_LONGEST_PAUSE = 2.0
 _CONNECTIONS = 8
 _LISTS = 3  # a list whose pages were taken away half-way begins anew, so often
 _NOT_FOUND, _CONFLICT, _GONE, _TOO_MANY, _SERVER = 404, 409, 410, 429, 500
@@ -49,10 +47,9 @@ class Refused(InvalidData):
         self.status = status
 
 
-class _Passing(Unavailable):
-    """A failure that may be gone at the next try."""
+class _Passing(Passing):
+    """A failure of the API server's that may be gone at the next try."""
 
-    retry_after: float = 0
     reached: bool = True
     """Whether the request may have been done all the same."""
 
@@ -80,7 +77,7 @@ def load_client(kubeconfig: Path | None = None) -> ApiClient:
     except (config.ConfigException, OSError) as error:
         reason = f"there is no cluster to be found: {error}"
         raise UsageError(reason, "set KUBECONFIG, or run this in a pod") from error
-    configuration.retries = False  # retries are in one layer, and that is here
+    configuration.retries = False  # retries are made in one layer, and that is ours
     configuration.connection_pool_maxsize = _CONNECTIONS
     return client.ApiClient(configuration)
 
@@ -154,19 +151,25 @@ class Cluster:
             InvalidData: The API server does not accept it.
             NoRoom: A quota is used up.
         """
-        end = time.monotonic() + self._deadline
-        while True:
+        name = body["metadata"]["name"]
+        unsure = False
+
+        def attempt() -> bytes:
+            nonlocal unsure
+            if unsure and self.read(f"{path}/{name}") is not None:
+                reason = f"`{name}` is there"
+                raise AlreadyThere(reason)
             try:
-                made: Object = json.loads(self._call("POST", path, body=body))
+                return self._call("POST", path, body=body)
             except _Passing as error:
-                if readable and error.reached and self.read(f"{path}/{body['metadata']['name']}") is not None:
-                    reason = f"`{body['metadata']['name']}` is there"
-                    raise AlreadyThere(reason) from error
-                _pause(error, end)
-            except Refused as error:
-                raise _meaning(error, body) from error
-            else:
-                return made
+                unsure = unsure or (readable and error.reached)
+                raise
+
+        try:
+            made: Object = json.loads(retried(attempt, deadline=self._deadline))
+        except Refused as error:
+            raise _meaning(error, body) from error
+        return made
 
     def put(self, path: str, body: Object) -> Object | None:
         """Replace an object, if it is still as it was read; None where it is not.
@@ -219,12 +222,7 @@ class Cluster:
             return b""
 
     def _retried(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> bytes:
-        end = time.monotonic() + self._deadline
-        while True:
-            try:
-                return self._call(method, path, query=query, body=body)
-            except _Passing as error:
-                _pause(error, end)
+        return retried(lambda: self._call(method, path, query=query, body=body), deadline=self._deadline)
 
     def _call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> bytes:
         from kubernetes.client import ApiException
@@ -302,15 +300,3 @@ def _message(error: Any) -> str:
 def _retry_after(error: Any) -> float:
     value = (error.headers or {}).get("Retry-After", "")
     return float(value) if value.isdecimal() else 0
-
-
-def _pause(error: _Passing, end: float) -> None:
-    """Wait before the next try, as long as the server asked for, and by chance a little longer.
-
-    Raises:
-        Unavailable: That would be too late.
-    """
-    pause = error.retry_after + random.uniform(0.05, _LONGEST_PAUSE if not error.retry_after else 0.5)  # noqa: S311 - no secret
-    if time.monotonic() + pause > end:
-        raise error
-    time.sleep(pause)
