@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from modelyard.training.launchers.kubernetes.profile import read_profile
 from tests.chart.rendering import CASES, CHART, KUBERNETES, helm, named, pods, rendered
@@ -101,6 +102,16 @@ def test_nobody_is_bound_in_the_name_of_pods_that_train() -> None:
     objects = rendered("--values", str(CHART / "ci" / "everything.yaml"))
     bound = {subject["name"] for one in objects if one["kind"].endswith("RoleBinding") for subject in one["subjects"]}
     assert bound == {"mine-yard-registry", "mine-yard-scoring", "mine-yard-controller"}
+
+
+def test_pods_of_runs_call_with_the_tokens_of_their_runs_alone() -> None:
+    secret = named(rendered("--values", str(CHART / "ci" / "everything.yaml")), "Secret", "-auth")
+    subjects = yaml.safe_load(secret["stringData"]["auth.yaml"])["kubernetes"]["subjects"]
+    own = [one for one in subjects if "mine-yard" in one["subject"]]
+    assert own == [
+        {"subject": "yard/mine-yard-scoring", "roles": ["viewer"]},
+        {"subject": "yard/mine-yard-poller", "roles": ["viewer"]},
+    ]
 
 
 def test_a_pod_goes_only_when_its_successor_answers() -> None:

@@ -14,7 +14,7 @@ from modelyard.training.job import read_outcome
 from modelyard.training.launchers.kubernetes.api import AlreadyThere, in_namespace
 from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
 from modelyard.training.launchers.kubernetes.lease import NotLeading
-from modelyard.training.launchers.kubernetes.manifests import HOME, RECORDED, RUN, job_manifest
+from modelyard.training.launchers.kubernetes.manifests import HOME, RECORDED, RUN, job_manifest, secret_name
 from modelyard.training.launchers.launcher import JobKind, JobState, NoRoom
 from tests.cluster.world import World, ended, listed, spec, until
 
@@ -33,16 +33,18 @@ def test_a_job_is_done_once_and_goes_when_it_is_recorded(world: World) -> None:
     launcher.remove(job.name)
     assert listed(world.launcher(), job.name) is None, "what is recorded is not listed again"
     until(lambda: world.object("jobs", job.name) is None, what="the Job's end")
-    until(lambda: not [secret for secret in world.objects("secrets") if secret["metadata"]["name"] == job.name])
+    name = secret_name(job.name, job.run)
+    until(lambda: not [secret for secret in world.objects("secrets") if secret["metadata"]["name"] == name])
 
 
-def test_a_job_in_a_restricted_namespace_has_its_token_and_no_rights(world: World) -> None:
-    launcher, job = world.launcher(), spec("probing")
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_job_in_a_restricted_namespace_has_its_token_and_no_rights(world: World, kind: JobKind) -> None:
+    launcher, job = world.launcher(), spec("probing", tries=18 + (kind is JobKind.BUILD), kind=kind)
     launcher.submit(job)
     outcome = read_outcome(ended(launcher, job.name).outcome)
     assert outcome is not None
     found = json.loads(outcome.reason)
-    assert found["token"] == f"token of {job.run}/1"
+    assert found["token"] == f"token of {job.run}/{job.tries}"
     assert found["readable"] == ["/var/run/secrets/modelyard/token"], "no token of a service account"
     assert {found["secrets"], found["pods"], found["jobs"]} <= {401, 403}
     assert found["credentials"] == []
@@ -196,7 +198,7 @@ def test_who_may_not_touches_no_job_and_nobody_touches_another_of_the_name(world
 
 
 def test_what_hinders_one_job_is_told_of_it_and_the_others_are_listed(world: World) -> None:
-    hindered, damaged, fine = spec("well", tries=15), spec("well", tries=16), spec("well", tries=17, kind=JobKind.BUILD)
+    hindered, damaged, fine = spec("well", tries=15), spec("well", tries=16), spec("slow", tries=17)
     manifest = job_manifest(damaged, world.profile())
     del manifest["metadata"]["labels"][RUN]
     world.cluster.create(in_namespace("jobs", world.namespace), manifest)
@@ -207,13 +209,14 @@ def test_what_hinders_one_job_is_told_of_it_and_the_others_are_listed(world: Wor
         "metadata": {"name": "secrets"},
         "spec": {"hard": {"secrets": "0"}},
     }
-    made = world.cluster.create(path, quota)
     launcher = world.launcher()
+    launcher.submit(fine)
+    world.runs(fine.name)
+    made = world.cluster.create(path, quota)
     try:
         until(lambda: (world.object("resourcequotas", "secrets") or {}).get("status", {}).get("hard"))
-        for job in (hindered, fine):
-            with suppress(NoRoom):
-                launcher.submit(job)
+        with suppress(NoRoom):
+            launcher.submit(hindered)
         found = {job.name: job for job in launcher.list()}
         assert found[hindered.name].reason.startswith("waits for a quota of the namespace: ")
         assert found[hindered.name].state is JobState.RUNNING

@@ -45,7 +45,7 @@ STATUS = {FORBIDDEN: 403, HIDDEN: 404, UNKNOWN: 401}
 # viewer, author, approver; somebody with all three roles who reads all. The run itself, a run of the same model, a run
 # of another team, a run that has ended. Nobody.
 READ, READ_BY_RUN = "+++ + ??? + --- ! !", "+++ + ??? + ++? ! !"
-LIST = "+++ + +++ + --- ! !"
+LIST, SHARED = "+++ + +++ + --- ! !", "+++ + +++ + +++ ! !"
 AUTHORS, APPROVERS, OPERATORS = "-+- + -?- - --- ! !", "--+ + --? - --- ! !", "--- + --- - --- ! !"
 BY_RUN_ITSELF = "+?? ! !"
 TABLE = {
@@ -77,8 +77,8 @@ TABLE = {
     "POST /v1/models/{model}/promotions": APPROVERS,
     "POST /v1/models/{model}/rollback": APPROVERS,
     "GET /v1/feature-sets": LIST,
-    "GET /v1/feature-sets/{name}": LIST,
-    "GET /v1/feature-sets/{name}/versions/{number}": LIST,
+    "GET /v1/feature-sets/{name}": SHARED,
+    "GET /v1/feature-sets/{name}/versions/{number}": SHARED,
     "PUT /v1/feature-sets/{name}": "-+- + --- - --- ! !",  # feature sets are shared: other teams know of them
     "POST /v1/feature-sets/{name}/archive": "-+- + --- - --- ! !",
     "PUT /v1/bundles/{digest}": "-+- + -+- + --- ! !",  # under their digests, they are nobody's

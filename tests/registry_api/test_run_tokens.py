@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from modelyard.asgi.auth.authenticator import Authenticator
-from modelyard.errors import Forbidden, NotFound, Unauthenticated
+from modelyard.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from modelyard.jobs.prepare import prepare_in_pod
 from modelyard.registry.credential import Credential
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunProgress, RunState
 from modelyard.registry.transfer import register_version
 from modelyard.run_tokens import mint
+from modelyard.settings import read_settings
 from registry_api.access import find_run
 from tests.principals import KEY, OTHER, write_auth_file
 from tests.registries import NOON, open_registry, serving
-from tests.registry.making import BODY, apply, claim_of, register, run_of, write_files
+from tests.registry.making import BODY, apply, claim_of, feature_set, register, run_of, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +73,17 @@ def test_a_run_does_its_work(pod: HttpRegistry, local: LocalRegistry, tmp_path: 
     assert progress.doing == "fitting"
 
 
+def test_a_run_builds_its_training_set(pod: HttpRegistry, local: LocalRegistry, tmp_path: Path) -> None:
+    local.register_feature_set(feature_set(), project="lender", lineage={})
+    assert pod.feature_set("history") == pod.feature_set("history", 1) == local.feature_set("history", 1)
+    settings = replace(read_settings(tmp_path, {}), run=RUN)
+    with pytest.raises(ValidationError):
+        prepare_in_pod(settings, pod)  # it is read, and specifies nothing here
+    local.update_run(local.run(RUN).model_copy(update={"state": RunState.CANCELLED}))
+    with pytest.raises(Unavailable, match=f"run `{RUN}` has ended"):
+        prepare_in_pod(settings, pod)
+
+
 REFUSED: dict[str, tuple[type[Exception], Callable[[HttpRegistry], object]]] = {
     "promoting": (Forbidden, lambda pod: pod.promote("ke", 1)),
     "rolling back": (Forbidden, lambda pod: pod.rollback("ke")),
@@ -82,6 +97,11 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[HttpRegistry], object]]] = {
     "listing models": (Forbidden, lambda pod: pod.models()),
     "listing runs": (Forbidden, lambda pod: pod.runs()),
     "reading what happened": (Forbidden, lambda pod: pod.changes()),
+    "listing feature sets": (Forbidden, lambda pod: pod.feature_sets()),
+    "changing a feature set": (
+        Forbidden,
+        lambda pod: pod.register_feature_set(feature_set(), project="lender", lineage={}),
+    ),
     "reading its model": (Forbidden, lambda pod: pod.model("ke")),
     "reading a run of its model": (NotFound, lambda pod: pod.run(SIBLING)),
     "reading another team's run": (NotFound, lambda pod: pod.run(STRANGE)),

@@ -18,6 +18,8 @@ from tests.training.kubernetes_objects import profile, spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from modelyard.training.launchers.launcher import JobSpec
+
 VERSIONS = ("1.30", "1.31", "1.32", "1.33", "1.34")
 
 
@@ -44,7 +46,9 @@ def test_manifests_are_valid(version: str, kind: JobKind) -> None:
     )
     for one in (profile(), everything):
         kubernetes_validate.validate(job_manifest(spec(kind), one), version, strict=True)
-    secret = secret_manifest("a", "training", "token", owner="uid", profile=profile())
+    job = {**job_manifest(spec(kind), profile())["metadata"], "uid": "uid"}
+    secret = secret_manifest(job, "token", profile=profile())
+    assert secret["metadata"]["name"] == f"{spec().name}.{spec().run}"
     kubernetes_validate.validate(secret, version, strict=True)
 
 
@@ -64,17 +68,27 @@ def test_pods_hold_to_the_restricted_profile(kind: JobKind) -> None:
     assert {next(key for key in volume if key != "name") for volume in pod["volumes"]} <= {
         "emptyDir",
         "secret",
-        "projected",
     }
     assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume)
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert container["resources"]["limits"] == {"cpu": "500m", "memory": str(512 << 20)}
 
 
-def test_a_pod_that_trains_has_its_runs_token_and_no_other_identity() -> None:
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_pod_has_its_runs_token_and_nobody_elses(kind: JobKind) -> None:
+    def token_of(job: JobSpec) -> str:
+        volumes = pod_of(job_manifest(job, profile()))["volumes"]
+        (token,) = [volume["secret"] for volume in volumes if volume["name"] == "token"]
+        assert token["items"] == [{"key": "token", "path": "token"}]
+        return str(token["secretName"])
+
+    first = token_of(spec(kind))
+    assert first == f"{spec().name}.{spec().run}"
+    assert token_of(spec(kind, run="other-4f1c92ab77d0-1")) != first, "builds of one name may be of several runs"
+
+
+def test_a_pod_that_trains_has_no_other_identity() -> None:
     pod = pod_of(job_manifest(spec(), profile()))
-    (token,) = [volume for volume in pod["volumes"] if volume["name"] == "token"]
-    assert token["secret"]["secretName"] == spec().name
     environment = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
     assert environment["MODELYARD_REGISTRY"] == "http://registry:8700"
     assert environment["MODELYARD_RUN"] == spec().run
@@ -83,16 +97,15 @@ def test_a_pod_that_trains_has_its_runs_token_and_no_other_identity() -> None:
     assert pod["serviceAccountName"] == "modelyard-train"
 
 
-def test_a_pod_that_builds_shows_a_token_of_its_service_account() -> None:
+def test_a_pod_that_builds_has_the_variables_of_its_profile() -> None:
     pods = {
         "image": "i",
         "service_account": "modelyard-build",
         "env": [{"name": "MODELYARD_REGISTRY", "value": "dynamodb+s3://t/b"}, {"name": "MODELYARD_RUN", "value": "x"}],
     }
     pod = pod_of(job_manifest(spec(JobKind.BUILD, module="modelyard.jobs.prepare"), profile(build=pods)))
-    (token,) = [volume for volume in pod["volumes"] if volume["name"] == "token"]
-    (source,) = token["projected"]["sources"]
-    assert source["serviceAccountToken"]["audience"] == "modelyard"
+    assert pod["serviceAccountName"] == "modelyard-build"
+    assert pod["automountServiceAccountToken"] is False
     named = [(one["name"], one["value"]) for one in pod["containers"][0]["env"]]
     assert ("MODELYARD_REGISTRY", "dynamodb+s3://t/b") in named
     assert [value for name, value in named if name == "MODELYARD_RUN"] == [spec().run], "what is ours stays ours"

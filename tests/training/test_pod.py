@@ -37,7 +37,7 @@ def work(settings, registry):
     {work}
     return Outcome(ok=True)
 
-sys.exit(run_pod(work, message=Path("message")))
+sys.exit(run_pod(work, message=Path("message"), ends_run={ends_run}))
 """
 
 
@@ -50,7 +50,7 @@ def registry(tmp_path: Path) -> LocalRegistry:
     return made
 
 
-def start(folder: Path, address: str, work: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, address: str, work: str, *, ends_run: bool = True) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "MODELYARD_REGISTRY": address,
@@ -58,7 +58,7 @@ def start(folder: Path, address: str, work: str) -> subprocess.Popen[bytes]:
         "MODELYARD_TRIES": "2",
     }
     script = folder / "pod.py"
-    script.write_text(POD.format(work=work))
+    script.write_text(POD.format(work=work, ends_run=ends_run))
     return subprocess.Popen([sys.executable, str(script)], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
 
 
@@ -90,6 +90,17 @@ def test_an_outcome_is_told_and_left_behind(
     assert told.outcome == Outcome.model_validate_json((tmp_path / "message").read_bytes())
     assert (told.outcome.reason, told.outcome.ok, told.tries) == (reason, code == 0, 2)
     assert told.part == (1 if code == 0 else 0.25)
+
+
+def test_a_build_does_not_say_how_its_run_ended(tmp_path: Path, registry: LocalRegistry) -> None:
+    """Else its word would be taken for that of the same try's training, should that die without one."""
+    with serving(registry) as service:
+        process = start(tmp_path, service.url, "time.sleep(0.5)", ends_run=False)
+        assert process.wait(60) == 0
+    told = registry.run_progress(run_of().id)
+    assert told is not None
+    assert (told.doing, told.outcome) == ("beginning", None)
+    assert Outcome.model_validate_json((tmp_path / "message").read_bytes()).ok
 
 
 def test_a_registry_that_is_away_stops_no_work(tmp_path: Path) -> None:

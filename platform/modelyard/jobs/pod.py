@@ -34,11 +34,14 @@ INTERVAL = 2.0
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_pod(work: Callable[[Settings, Registry], Outcome], *, message: Path = TERMINATION_LOG) -> int:
+def run_pod(
+    work: Callable[[Settings, Registry], Outcome], *, ends_run: bool = True, message: Path = TERMINATION_LOG
+) -> int:
     """Do a job's work as the environment says, in a child of this process.
 
     Args:
         work: The work, given the pod's settings and the registry.
+        ends_run: Whether its outcome is its run's, and told to the registry.
         message: The file that Kubernetes keeps the beginning of.
 
     Returns:
@@ -48,7 +51,7 @@ def run_pod(work: Callable[[Settings, Registry], Outcome], *, message: Path = TE
     if child == 0:
         code = 1
         try:
-            code = _work(work, message)
+            code = _work(work, message, ends_run=ends_run)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -72,7 +75,7 @@ def _pass_on(child: int, number: int) -> None:
         os.kill(child, number)
 
 
-def _work(work: Callable[[Settings, Registry], Outcome], message: Path) -> int:
+def _work(work: Callable[[Settings, Registry], Outcome], message: Path, *, ends_run: bool) -> int:
     """The child's part. If it dies before the outcome is told, there is none, and the run is tried again."""
     reporter: Reporter | None = None
 
@@ -92,7 +95,7 @@ def _work(work: Callable[[Settings, Registry], Outcome], message: Path) -> int:
     with suppress(OSError):
         message.write_bytes(termination_message(outcome))
     if reporter is not None:
-        reporter.close(outcome)
+        reporter.close(outcome if ends_run else None)
     return exit_code(outcome)
 
 
@@ -132,11 +135,13 @@ class Reporter:
         self._progress = self._progress.model_copy(update=changes)
         self._changed.set()
 
-    def close(self, outcome: Outcome) -> None:
-        """Tell the outcome, as the last word; it is left behind in the pod too, should nobody hear."""
+    def close(self, outcome: Outcome | None) -> None:
+        """Tell the run's outcome, as the last word; it is left behind in the pod too, should nobody hear."""
         self._ends.set()
         self._changed.set()
         self._thread.join()
+        if outcome is None:
+            return
         part = 1.0 if outcome.ok else self._progress.part
         last = self._progress.model_copy(update={"outcome": outcome, "metrics": outcome.metrics, "part": part})
         with suppress(ModelyardError):

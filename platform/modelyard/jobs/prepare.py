@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modelyard.errors import Unauthenticated, Unavailable
 from modelyard.registry.records import Outcome
 from modelyard.training.job import run_job, tell
 from modelyard.training.spec import PrepareTask, RunSpec
@@ -33,8 +34,16 @@ def prepare(file: Path) -> Outcome:
 
 
 def prepare_in_pod(settings: Settings, registry: Registry) -> Outcome:
-    """Build the training set that the pod's run asks for."""
-    return build(RunSpec.model_validate(registry.run(settings.run).spec), settings, registry)
+    """Build the training set that the pod's run asks for.
+
+    Raises:
+        Unavailable: The run has ended, and its token with it. Others may wait for the same training set: it is not
+            their failure, and they try again with a token of theirs.
+    """
+    try:
+        return build(RunSpec.model_validate(registry.run(settings.run).spec), settings, registry)
+    except Unauthenticated as error:
+        raise Unavailable(error.reason, "the next try is another run's") from error
 
 
 def build(spec: RunSpec, settings: Settings, registry: Registry) -> Outcome:
@@ -65,7 +74,7 @@ def main() -> int:
         return run_job(prepare, Path(sys.argv[1]))
     from modelyard.jobs.pod import run_pod
 
-    return run_pod(prepare_in_pod)
+    return run_pod(prepare_in_pod, ends_run=False)  # the run goes on, and trains
 
 
 if __name__ == "__main__":

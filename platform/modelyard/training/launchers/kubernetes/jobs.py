@@ -30,7 +30,7 @@ from modelyard.training.launchers.kubernetes.manifests import (
     spec_digest,
 )
 from modelyard.training.launchers.kubernetes.status import Waits, ended, ending, look
-from modelyard.training.launchers.launcher import Job, JobKind, JobState, NoRoom
+from modelyard.training.launchers.launcher import Job, JobState, NoRoom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,8 +101,7 @@ class KubernetesLauncher:
         except AlreadyThere:
             job = self._adopted(spec, self._cluster.read(f"{collection}/{spec.name}"))
         self._jobs[spec.name] = job
-        if spec.kind is JobKind.TRAIN:
-            self._give_token(job)
+        self._give_token(job)
 
     def list(self) -> Sequence[Job]:
         """Every Job of this installation whose outcome is not recorded, and those whose pods still end."""
@@ -209,17 +208,17 @@ class KubernetesLauncher:
 
     def _give_token(self, job: Object) -> None:
         metadata = job["metadata"]
-        labels, namespace = metadata["labels"], metadata["namespace"]
+        labels = metadata["labels"]
         run, tries = labels.get(RUN, ""), labels.get(TRIES, "")
         if not run or not tries.isdecimal():
             reason = f"the Job `{metadata['name']}` does not say which run and which try it is of"
             raise InvalidData(reason, "somebody has changed its labels")
         token = self._token_of(run, int(tries))
-        secret = secret_manifest(metadata["name"], namespace, token, owner=metadata["uid"], profile=self._profile)
+        secret = secret_manifest(metadata, token, profile=self._profile)
         self._guard()
         # One that is there holds the same token. Should it be an earlier Job's, it goes with that, and is made anew.
         with suppress(AlreadyThere):
-            self._cluster.create(in_namespace("secrets", namespace), secret, readable=False)
+            self._cluster.create(in_namespace("secrets", metadata["namespace"]), secret, readable=False)
         self._tokens[metadata["uid"]] = self._clock()
 
     def _seen(self, job: Object, pods: Sequence[Object], waited: set[tuple[str, str]]) -> Job:

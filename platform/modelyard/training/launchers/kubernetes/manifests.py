@@ -1,4 +1,4 @@
-"""From a job to what Kubernetes is told: a Job and, for one that trains, the Secret with its run's token.
+"""From a job to what Kubernetes is told: a Job, and the Secret with its run's token.
 
 Our loop is the one layer of retries: it knows which failures are for good, it waits between tries, and it counts them
 on the run. So a Job never starts a failed pod again (`backoffLimit: 0`); it replaces a pod that the cluster took away
@@ -15,6 +15,8 @@ from modelyard.errors import InvalidData
 from modelyard.training.launchers.launcher import JobKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from modelyard.training.launchers.kubernetes.profile import Pods, Profile
     from modelyard.training.launchers.launcher import JobSpec
 
@@ -38,7 +40,7 @@ PERMANENT_EXIT = InvalidData.exit_code
 HOME = "/var/lib/modelyard"
 TOKENS = "/var/run/secrets/modelyard"
 TOKEN_FILE = f"{TOKENS}/token"
-_TOKEN_SECONDS = 3600  # of a build pod's token: the kubelet renews it, and the client reads the file anew
+_TOKEN_ALONE = {"defaultMode": 0o440, "items": [{"key": "token", "path": "token"}]}  # whatever else a Secret may hold
 _THREADS = (
     "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip
@@ -99,28 +101,33 @@ def job_manifest(spec: JobSpec, profile: Profile) -> dict[str, Any]:
     }
 
 
-def secret_manifest(name: str, namespace: str, token: str, *, owner: str, profile: Profile) -> dict[str, Any]:
+def secret_name(job: str, run: str) -> str:
+    """The name of a Job's Secret.
+
+    Not the Job's alone: another run's build may have that of one that has just gone, whose Secret goes a little later.
+    """
+    return f"{job}.{run}"
+
+
+def secret_manifest(job: Mapping[str, Any], token: str, *, profile: Profile) -> dict[str, Any]:
     """The Secret with a run's token, owned by its Job and gone with it.
 
     Args:
-        name: The Job's name, and the Secret's.
-        namespace: Where both are.
+        job: The Job's metadata.
         token: The token; the same for the same try, so that whoever makes the Secret again makes the same.
-        owner: The Job's UID.
         profile: The operator's profile.
     """
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job["name"], "uid": job["uid"]}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "immutable": True,
         "metadata": {
-            "name": name,
-            "namespace": namespace,
+            "name": secret_name(job["name"], job["labels"][RUN]),
+            "namespace": job["namespace"],
             "labels": {MANAGED_BY: "modelyard", INSTALLATION: profile.installation},
-            "ownerReferences": [
-                {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": owner, "blockOwnerDeletion": False}
-            ],
+            "ownerReferences": [{**owner, "blockOwnerDeletion": False}],
         },
         "stringData": {"token": token},
     }
@@ -168,7 +175,7 @@ def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": profile.scratch}},
             {"name": "home", "emptyDir": {"sizeLimit": profile.scratch}},
-            {"name": "token", **_token_volume(spec, profile)},
+            {"name": "token", "secret": {"secretName": secret_name(spec.name, spec.run), **_TOKEN_ALONE}},
         ],
     }
     said = {
@@ -178,15 +185,6 @@ def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
         "imagePullSecrets": [{"name": name} for name in profile.image_pull_secrets],
     }
     return {**content, **{name: value for name, value in said.items() if value}}
-
-
-def _token_volume(spec: JobSpec, profile: Profile) -> dict[str, Any]:
-    if spec.kind is JobKind.TRAIN:
-        # The token alone, whatever else a Secret with this name may hold.
-        token = {"key": "token", "path": "token"}
-        return {"secret": {"secretName": spec.name, "defaultMode": 0o440, "items": [token]}}
-    source = {"path": "token", "audience": profile.token_audience, "expirationSeconds": _TOKEN_SECONDS}
-    return {"projected": {"defaultMode": 0o440, "sources": [{"serviceAccountToken": source}]}}
 
 
 def _container(spec: JobSpec, profile: Profile, pods: Pods) -> dict[str, Any]:

@@ -88,8 +88,6 @@ class Profile(Settings):
     """The user and group that pods run as."""
     scratch: Size = "4Gi"
     """The most that a pod may write to its scratch folders, each."""
-    token_audience: str = "modelyard"  # noqa: S105 - a name, and no secret
-    """The audience of the service-account token that build pods show to the registry."""
     unschedulable: Duration = timedelta(minutes=15)
     """How long a pod may wait for a node before its run fails."""
     image_pull: Duration = timedelta(seconds=60)

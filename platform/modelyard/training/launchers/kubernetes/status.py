@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidData, Unavailable
-from modelyard.training.launchers.kubernetes.manifests import CONTAINER, KIND, MEMORY, QUEUE, RUN, TEAM, TIMEOUT
+from modelyard.training.launchers.kubernetes.manifests import CONTAINER, MEMORY, QUEUE, RUN, TEAM, TIMEOUT
 from modelyard.training.launchers.launcher import Job, JobState
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def look(job: Object, pods: Sequence[Object]) -> Seen:
     waits, reason = _waiting(job, alive)
     running = any(pod["status"].get("phase") == "Running" for pod in alive)
     seen = Job(name, JobState.RUNNING, reason=reason, **known)
-    needs_token = labels.get(KIND) == "train" and not running
-    return Seen(seen, waits, needs_token, alive[0]["metadata"]["uid"] if alive else metadata["uid"])
+    return Seen(seen, waits, not running, alive[0]["metadata"]["uid"] if alive else metadata["uid"])
 
 
 def ending(name: str, pod: Object) -> Job:
