@@ -81,6 +81,7 @@ RULES: Mapping[str, Rule] = {
     f"GET {RUN}/task": operators(Whose.RUN, RunMay.OWN_RUN),
     f"PUT {RUN}/progress": operators(Whose.RUN, RunMay.OWN_RUN),
     f"GET {RUN}/progress": readers(Whose.RUN),
+    "GET /v1/trainer": readers(),
     f"PUT {RUN}/log": operators(Whose.RUN, RunMay.OWN_RUN),
     f"GET {RUN}/log": readers(Whose.RUN),
     "GET /v1/history/{subject}": readers(Whose.SUBJECT),

@@ -44,7 +44,11 @@ MODULES = (models, versions, artifacts, promotions, feature_sets, bundles, runs,
 
 
 def create_app(
-    registry: LocalRegistry, datasets: DatasetStore | None = None, authenticator: Authenticator | None = None
+    registry: LocalRegistry,
+    datasets: DatasetStore | None = None,
+    authenticator: Authenticator | None = None,
+    *,
+    trainer: str = "",
 ) -> FastAPI:
     """The service over a registry.
 
@@ -52,6 +56,7 @@ def create_app(
         registry: The registry that is served; it is shared by threads.
         datasets: Where training sets are, whose URLs runs' pods are given.
         authenticator: Says who calls; without one, the programs of this machine may do everything.
+        trainer: The image that runs train in; nobody is told any unless said.
 
     Raises:
         ModelyardError: Nothing says who may call one of the routes.
@@ -67,6 +72,7 @@ def create_app(
     )
     app.state.registry = registry
     app.state.datasets = datasets
+    app.state.trainer = trainer
     app.state.metrics = Metrics()
     app.state.authenticator = authenticator
     for router in routers:

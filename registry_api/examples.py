@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from modelyard.registry.lineage import AffectedModel, FeatureSetLineage, VersionLineage
-from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback, Trainer
 from modelyard.registry.records import (
     Approval,
     Artifact,
@@ -198,6 +198,7 @@ QUEUED = Run(
 TRAINING = QUEUED.model_copy(update={"state": RunState.TRAINING, "sequence": 3, "tries": 1, "started_at": NOON})
 CANCELLED = QUEUED.model_copy(update={"state": RunState.CANCELLED, "sequence": 2, "cancel_requested": True})
 PROGRESS = RunProgress(run=RUN_ID, tries=1, part=0.4, doing="fitting on 41,200 rows", at=NOON)
+TRAINER = Trainer(image="images.example.org/modelyard-trainer:1.0.0")
 EVENT = Event(
     sequence=42,
     subject=f"model:{MODEL}",

@@ -43,11 +43,12 @@ def make_server(
     *,
     authenticator: Authenticator | None = None,
     linger: float = 0,
+    trainer: str = "",
 ) -> uvicorn.Server:
     """A server for a registry, to be run on a socket that listens."""
     draining = Draining(linger)
     config = uvicorn.Config(
-        Drained(create_app(registry, datasets, authenticator), draining),
+        Drained(create_app(registry, datasets, authenticator, trainer=trainer), draining),
         access_log=False,  # /metrics counts; a line for each request would cost more than the request
         server_header=False,
         timeout_graceful_shutdown=DRAIN,
@@ -56,7 +57,7 @@ def make_server(
     return _Server(config, draining)
 
 
-def serve(
+def serve(  # noqa: PLR0913 - what it serves, where, and for whom
     registry: LocalRegistry,
     host: str,
     port: int,
@@ -65,6 +66,7 @@ def serve(
     datasets: DatasetStore | None = None,
     linger: float = 0,
     authenticator: Authenticator | None = None,
+    trainer: str = "",
 ) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
@@ -76,6 +78,7 @@ def serve(
         datasets: Where training sets are, whose URLs runs' pods are given.
         linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
         authenticator: Says who calls; without one, the programs of this machine alone may.
+        trainer: The image that runs train in; nobody is told any unless said.
 
     Raises:
         UsageError: The address could be reached from another machine and nothing says who may call; or it is taken; or
@@ -88,4 +91,5 @@ def serve(
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        make_server(registry, datasets, authenticator=authenticator, linger=linger).run(sockets=[listener])
+        server = make_server(registry, datasets, authenticator=authenticator, linger=linger, trainer=trainer)
+        server.run(sockets=[listener])

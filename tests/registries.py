@@ -59,10 +59,14 @@ class Service:
 
 @contextmanager
 def serving(
-    registry: LocalRegistry, authenticator: Authenticator | None = None, *, datasets: DatasetStore | None = None
+    registry: LocalRegistry,
+    authenticator: Authenticator | None = None,
+    *,
+    datasets: DatasetStore | None = None,
+    trainer: str = "",
 ) -> Iterator[Service]:
     """A server for a registry, in a thread of its own."""
-    server = make_server(registry, datasets, authenticator=authenticator)
+    server = make_server(registry, datasets, authenticator=authenticator, trainer=trainer)
     with open_listener(HOST, 0) as listener:  # it takes requests from now on; they wait until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

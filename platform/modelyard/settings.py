@@ -40,6 +40,7 @@ VARIABLES = (
     "MODELYARD_SPECS",
     "MODELYARD_TOKEN",
     "MODELYARD_TOKEN_FILE",
+    "MODELYARD_TRAINER",
     "MODELYARD_TRIES",
 )
 """Every environment variable that means something, here or to a part that can't import this."""
@@ -86,6 +87,9 @@ class Settings:
     sources: tuple[str, ...] | None = None
     """`MODELYARD_SOURCES`: the absolute folders and `s3://BUCKET/PREFIX`, with commas between them, for sources to lie
     in; anywhere unless said, and in installed packages alone where it is set to nothing."""
+    trainer: str = ""
+    """`MODELYARD_TRAINER`: the image that a cluster's runs train in, with a digest or a tag that is never moved; a
+    registry service tells it to whoever asks for a run."""
     run: str = ""
     """`MODELYARD_RUN`: in a job's pod, the run that it works for."""
     tries: int = 0
@@ -114,6 +118,7 @@ class Settings:
             "MODELYARD_SPECS": str(self.specs),
             "MODELYARD_TOKEN": self.token,
             "MODELYARD_TOKEN_FILE": self.token_file,
+            "MODELYARD_TRAINER": self.trainer,
             "MODELYARD_TRIES": str(self.tries) if self.tries else "",
         }
         places = {} if self.sources is None else {"MODELYARD_SOURCES": ",".join(self.sources)}
@@ -148,6 +153,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         run_key_file=environment.get("MODELYARD_RUN_KEY_FILE", ""),
         controller_file=environment.get("MODELYARD_CONTROLLER_FILE", ""),
         sources=_sources(environment),
+        trainer=environment.get("MODELYARD_TRAINER", ""),
         run=environment.get("MODELYARD_RUN", ""),
         tries=_tries(environment),
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
     from modelyard.registry.records import ModelRecord, Outcome, Run
+    from modelyard.training.identity import Platform
     from modelyard.training.spec import RunSpec
     from modelyard.workspace import Workspace
 
@@ -96,16 +97,22 @@ def request_run(
 
     Raises:
         InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
+        NotFound: Runs are a cluster's, and nothing says which image they train in.
     """
     from modelyard.training.requests import plan_run
 
-    spec = run_spec(workspace, definition, day=day)
+    spec = run_spec(workspace, definition, day=day, platform=workspace.platform)
     project, actor = workspace.project.name, workspace.settings.actor
     return plan_run(workspace.registry, spec, project=project, actor=actor, again=again)
 
 
 def run_spec(
-    workspace: Workspace, definition: ModelDefinition, *, day: date | None = None, sample: float | None = None
+    workspace: Workspace,
+    definition: ModelDefinition,
+    *,
+    day: date | None = None,
+    sample: float | None = None,
+    platform: Platform | None = None,
 ) -> RunSpec:
     """What a run of a definition is asked to make; its feature sets are registered, its modules kept.
 
@@ -114,6 +121,7 @@ def run_spec(
         definition: The model.
         day: As of this day's start in the model's timezone; today unless said.
         sample: The part of the label rows that is used; all of them unless said.
+        platform: What will train; this process's own unless said.
 
     Raises:
         InvalidData: A feature set does not compile, or a module of the project has changed meanwhile.
@@ -125,7 +133,8 @@ def run_spec(
     settings = workspace.settings
     pins = register_feature_sets(definition.feature_sets.values(), workspace.registry, workspace.project.name)
     keep_bundles(workspace.registry, settings.root, definition.bundles)
-    return make_spec(definition, [pins[name] for name in definition.feature_sets], day=day, sample=sample)
+    ordered = [pins[name] for name in definition.feature_sets]
+    return make_spec(definition, ordered, day=day, sample=sample, platform=platform)
 
 
 def model_named(workspace: Workspace, name: str) -> ModelDefinition:

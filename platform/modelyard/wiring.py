@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from modelyard.errors import UsageError
+from modelyard.errors import NotFound, UsageError
 from modelyard.extras import told_what_to_install
 from modelyard.filecache import FileCache
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
     from modelyard.training.controller.controller import Controller
     from modelyard.training.controller.monitor import Monitor
+    from modelyard.training.identity import Platform
     from modelyard.training.launchers.launcher import Launcher
 
 
@@ -138,6 +139,29 @@ def open_launcher(settings: Settings) -> Launcher:
     from modelyard.training.launchers.local import LocalLauncher
 
     return LocalLauncher(settings.home / "jobs")
+
+
+def run_platform(settings: Settings, registry: Registry) -> Platform:
+    """What runs train on: this machine, or the image of a cluster's pods.
+
+    Args:
+        settings: The settings.
+        registry: The registry, whose service knows the image.
+
+    Raises:
+        NotFound: Runs are a cluster's, and nothing says which image they train in.
+    """
+    from modelyard.training.identity import image_platform, this_platform
+
+    if settings.launcher == "local":
+        return this_platform()
+    from modelyard.registry.http import HttpRegistry
+
+    image = registry.trainer().image if isinstance(registry, HttpRegistry) else settings.trainer
+    if not image:
+        reason = "nothing says which image runs train in"
+        raise NotFound(reason, "set MODELYARD_TRAINER to the image of training pods")
+    return image_platform(image)
 
 
 def open_controller(settings: Settings, monitor: Monitor) -> Controller:

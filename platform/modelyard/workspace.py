@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from modelyard.features.engine import Engine
     from modelyard.registry.registry import Registry
     from modelyard.settings import Settings
+    from modelyard.training.identity import Platform
     from modelyard.training.launchers.launcher import Launcher
 
 
@@ -62,6 +63,15 @@ class Workspace:
     def launcher(self) -> Launcher:
         """The launcher of this machine."""
         return wiring.open_launcher(self.settings)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """What runs train on.
+
+        Raises:
+            NotFound: Runs are a cluster's, and nothing says which image they train in.
+        """
+        return wiring.run_platform(self.settings, self.registry)
 
     @property
     def runs_here(self) -> bool:

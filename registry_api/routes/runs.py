@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from modelyard.canonical import canonical_json
 from modelyard.errors import InvalidData, NotFound
 from modelyard.files import io_errors
+from modelyard.registry.messages import Trainer
 from modelyard.registry.records import Page, Run, RunProgress
 from modelyard.training.tasks import pod_task
 from registry_api import examples
@@ -97,6 +98,16 @@ def read_task(request: Request, registry: Served, run_id: RunId) -> Response:
     return Response(
         canonical_json(task.content()), media_type="application/json", headers={"Cache-Control": "no-store"}
     )
+
+
+@router.get("/trainer", responses=answers(examples.TRAINER, 404))
+def read_trainer(request: Request) -> Trainer:
+    """Where runs train: whoever asks for one pins this, so that the same request is the same from every machine."""
+    image: str = request.app.state.trainer
+    if not image:
+        msg = "this service does not say which image runs train in"
+        raise NotFound(msg, "set MODELYARD_TRAINER for the registry service to the image of training pods")
+    return Trainer(image=image)
 
 
 @router.put("/runs/{run_id}/progress", responses=answers(examples.PROGRESS, 404, 409, 413))

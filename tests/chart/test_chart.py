@@ -152,6 +152,8 @@ def test_the_profile_is_one_that_the_controller_reads(case: Path, tmp_path: Path
     for namespace in profile.namespaces:
         assert {(namespace, profile.training.service_account), (namespace, profile.build.service_account)} <= accounts
         assert namespace in roles
+    (registry,) = named(objects, "Deployment", "-registry")["spec"]["template"]["spec"]["containers"]
+    assert {"name": "MODELYARD_TRAINER", "value": profile.training.image} in registry["env"]
     assert not [one for one in profile.training.env if str(one.get("name", "")).startswith("AWS_")]
     assert "AWS_REGION" in {one["name"] for one in profile.build.env}
     assert profile.sources == (("s3://lender/data", "/mnt/data") if case.stem == "everything" else ())

@@ -12,9 +12,15 @@ import pytest
 
 from modelyard.cli.main import run
 from modelyard.cli.training import OVERLAP, _what_is_new
+from modelyard.errors import NotFound
 from modelyard.registry import http
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunProgress, RunState
+from modelyard.settings import read_settings
+from modelyard.train import order_run
+from modelyard.training import identity, requests
+from modelyard.wiring import run_platform
+from modelyard.workspace import open_workspace
 from tests.registries import open_registry, serving
 from tests.registry.making import apply, run_of
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
+    from tests.registries import Service
 
 RUN = run_of().id
 
@@ -120,7 +127,7 @@ def test_apply_waits_for_the_controller(
                 changes = {"state": RunState.FAILED, "reason": "bad", "permanent": True}
                 registry.update_run(one.model_copy(update=changes))
 
-    with serving(registry) as service:
+    with serving(registry, trainer="trainer:1") as service:
         monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
         thread = threading.Thread(target=control)
         thread.start()
@@ -131,6 +138,40 @@ def test_apply_waits_for_the_controller(
             thread.join()
     assert "failed, bad" in capsys.readouterr().err
     assert not (project / ".modelyard" / "jobs").exists()
+
+
+def ordered(service: Service, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The run that the project asks for at a service."""
+    monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
+    return order_run(open_workspace(), "malignant_logistic").run.id
+
+
+@pytest.mark.usefixtures("project")
+def test_machines_with_other_libraries_ask_for_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = open_registry(tmp_path / "other")
+    monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
+    with serving(registry) as service:
+        with pytest.raises(NotFound, match="which image runs train in") as caught:
+            ordered(service, monkeypatch)
+        assert "set MODELYARD_TRAINER for the registry service" in caught.value.hint
+        assert registry.runs().items == ()
+    with serving(registry, trainer="trainer:1") as service:
+        first = ordered(service, monkeypatch)
+        monkeypatch.setattr(requests, "this_platform", lambda: identity.Platform("another laptop's", "likewise"))
+        assert ordered(service, monkeypatch) == first
+    with serving(registry, trainer="trainer:2") as service:
+        assert ordered(service, monkeypatch) != first
+
+
+def test_without_a_service_the_process_itself_says_which_image(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path / "home")
+    variables = {"MODELYARD_HOME": str(tmp_path), "MODELYARD_LAUNCHER": "kubernetes"}
+    with pytest.raises(NotFound, match="which image runs train in") as caught:
+        run_platform(read_settings(tmp_path, variables), registry)
+    assert "MODELYARD_TRAINER" in caught.value.hint
+    said = read_settings(tmp_path, {**variables, "MODELYARD_TRAINER": "trainer:1"})
+    assert run_platform(said, registry) == identity.image_platform("trainer:1")
+    assert run_platform(read_settings(tmp_path, {}), registry) == identity.this_platform()
 
 
 def test_a_log_that_lost_its_beginning_goes_on_where_it_was() -> None:

@@ -30,7 +30,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> LocalRegistry:
 
 @pytest.fixture(scope="module")
 def service(local: LocalRegistry) -> Iterator[Service]:
-    with serving(local) as running:
+    with serving(local, trainer="trainer:1") as running:
         yield running
 
 

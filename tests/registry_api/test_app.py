@@ -91,7 +91,7 @@ def test_every_route_answers_with_what_it_promises(client: httpx.Client) -> None
         "/v1/models/ke/live?at=2026-01-01T00:00:00Z", "/v1/models/ke/made-for?request=x", "/v1/feature-sets/history",
         "/v1/feature-sets/history/versions/1", "/v1/runs", "/v1/open-runs", "/v1/runs/ke-aaaaaaaaaaaa-1", "/v1/changes",
         "/v1/history/model:ke", "/v1/dependents/source:loans", "/v1/affected/source:loans?column=label", "/health",
-        "/ready",
+        "/ready", "/v1/trainer",
         "/docs", "/openapi.json",
     ):  # fmt: skip
         assert client.get(path).status_code == 200, path

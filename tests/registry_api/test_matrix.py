@@ -94,6 +94,7 @@ TABLE = {
     "GET /v1/runs/{run_id}/progress": READ,
     "PUT /v1/runs/{run_id}/log": f"--- + --- - {BY_RUN_ITSELF}",
     "GET /v1/runs/{run_id}/log": READ,
+    "GET /v1/trainer": LIST,
     "GET /v1/history/{subject}": READ,
     "GET /v1/changes": LIST,
     "GET /v1/dependents/{subject}": LIST,
@@ -139,7 +140,7 @@ def _claim(run_id: str) -> Any:
 def app(prepared: Path) -> FastAPI:
     registry = _open(prepared)  # runs are the same in its copies
     authenticator = Authenticator(write_auth_file(prepared.parent), find_run=find_run(registry))
-    return create_app(registry, authenticator=authenticator)
+    return create_app(registry, authenticator=authenticator, trainer="trainer:1")
 
 
 @pytest.fixture(scope="module")

@@ -104,14 +104,14 @@ def test_a_run_keeps_its_modules_as_they_were(tmp_path: Path) -> None:
 
 
 def test_identities_say_what_a_run_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert identity.code_digest({}) == identity.code_digest({})
-    assert identity.code_digest({}) != identity.code_digest({"./own": "1"})
-    before = identity.environment_digest()
-    assert before == identity.environment_digest()
-    identity.environment_digest.cache_clear()
+    before = identity.this_platform()
+    assert before == identity.this_platform()
+    assert before.code({}) != before.code({"./own": "1"})
+    identity._environment_digest.cache_clear()
     monkeypatch.setattr(identity.metadata, "distributions", lambda: iter([]))  # type: ignore[attr-defined]  # the module's own import
-    assert identity.environment_digest() != before
-    identity.environment_digest.cache_clear()
+    assert identity.this_platform().environment != before.environment
+    assert identity.this_platform().code({}) == before.code({})
+    identity._environment_digest.cache_clear()
     assert {"python", "numpy", "scikit-learn", "skops"} <= set(identity.library_versions())
 
 
@@ -156,5 +156,8 @@ def test_what_decides_the_outcome_decides_the_request() -> None:
         make_spec(made, (), now=now, sample=0.5),
         make_spec(made, (), day=date(2026, 6, 1), now=now),
         make_spec(yard.definition(seed=1), (), now=now),
+        make_spec(made, (), now=now, platform=identity.image_platform("trainer:1")),
+        make_spec(made, (), now=now, platform=identity.image_platform("trainer:2")),
+        make_spec(yard.definition(bundles={"./own": "1"}), (), now=now, platform=identity.image_platform("trainer:2")),
     ]
-    assert len({asked.request, *(other.request for other in others)}) == 5
+    assert len({asked.request, *(other.request for other in others)}) == 8

@@ -54,6 +54,7 @@ def registry(
         authenticator=open_authenticator(
             settings.auth_file, run_key_file=settings.run_key_file, find_run=find_run(served)
         ),
+        trainer=settings.trainer,
     )
 
 

@@ -16,7 +16,7 @@ from modelyard.errors import InvalidData, NotFound, TargetExpired, Unavailable, 
 from modelyard.files import CHUNK
 from modelyard.registry.checks import check_digest, check_instant, check_name, check_run_id, check_subject
 from modelyard.registry.documents import plain_json
-from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback
+from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback, Trainer
 from modelyard.registry.presigned import Presigned
 from modelyard.registry.records import (
     Approval,
@@ -260,6 +260,14 @@ class HttpRegistry:
             Conflict: The run does not train just now.
         """
         return self._transport.call("GET", f"{_run(run_id)}/task")
+
+    def trainer(self) -> Trainer:
+        """Where the runs of the service's cluster train.
+
+        Raises:
+            NotFound: The service does not say.
+        """
+        return self._get(Trainer, "/v1/trainer")
 
     def write_run_log(self, run_id: str, log: BinaryIO) -> None:
         start = log.tell()

@@ -1,4 +1,4 @@
-"""What a client of the registry's API sends, beside the records themselves. Client and service share these."""
+"""What a client of the registry's API sends and hears, beside the records. Client and service share these."""
 
 from __future__ import annotations
 
@@ -69,6 +69,13 @@ class Rollback(Record):
     """Why, for the history."""
     key: str | None = None
     """The idempotency key: asking again with it gets the same answer."""
+
+
+class Trainer(Record):
+    """Where a cluster's runs train."""
+
+    image: str
+    """The image of their pods; it stands for the code and the libraries in it, and so for what a run is asked for."""
 
 
 class Problem(Record):

@@ -1,9 +1,13 @@
-"""What a run's outcome depends on besides its data and its config: the code and the environment, as digests."""
+"""What a run's outcome depends on besides its data and its config: the code and the environment, as digests.
+
+A run is asked for on one machine and may train on another. What is asked for is told apart by where it will train.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -17,13 +21,36 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).parent.parent
 
 
-def code_digest(bundles: Mapping[str, str]) -> str:
-    """The digest of Modelyard's own code and of the project's bundles.
+@dataclass(frozen=True)
+class Platform:
+    """What trains, besides the project's own modules."""
+
+    package: str
+    """The digest of Modelyard's own code."""
+    environment: str
+    """The digest of what is installed beside it."""
+
+    def code(self, bundles: Mapping[str, str]) -> str:
+        """The digest of Modelyard's own code and of the project's bundles.
+
+        Args:
+            bundles: The bundles' digests by module, as the definition has them.
+        """
+        return digest({"modelyard": self.package, "bundles": dict(bundles)})
+
+
+def this_platform() -> Platform:
+    """What this process is."""
+    return Platform(_package_digest(), _environment_digest())
+
+
+def image_platform(image: str) -> Platform:
+    """What the pods of an image are: its reference stands for what is in it.
 
     Args:
-        bundles: The bundles' digests by module, as the definition has them.
+        image: The reference, with a digest or with a tag that is never moved.
     """
-    return digest({"modelyard": _package_digest(), "bundles": dict(bundles)})
+    return Platform(package=digest(image), environment=digest(image))
 
 
 @cache
@@ -36,7 +63,7 @@ def _package_digest() -> str:
 
 
 @cache
-def environment_digest() -> str:
+def _environment_digest() -> str:
     """The digest of the Python version and of every installed distribution with its version."""
     installed = {f"{found.name.lower()}=={found.version}" for found in metadata.distributions()}
     return digest([f"python=={platform.python_version()}", *sorted(installed)])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import InvalidData, NotFound
 from modelyard.local_days import day_start, local_day
 from modelyard.registry.records import Run, RunState
-from modelyard.training.identity import code_digest, environment_digest
+from modelyard.training.identity import this_platform
 from modelyard.training.spec import RunSpec
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import FeatureSetPin, ModelVersion
     from modelyard.registry.registry import Registry
+    from modelyard.training.identity import Platform
 
 
 def make_spec(
@@ -27,6 +28,7 @@ def make_spec(
     day: date | None = None,
     now: datetime | None = None,
     sample: float | None = None,
+    platform: Platform | None = None,
 ) -> RunSpec:
     """What a run of a model is asked to make.
 
@@ -36,11 +38,13 @@ def make_spec(
         day: The run is as of this day's start in the model's timezone; today unless said.
         now: The time; this machine's clock unless said.
         sample: The part of the label rows that is used, in local trials.
+        platform: What will train; this process's own unless said.
 
     Raises:
         InvalidData: The day has not begun. What will be known by then would never be looked at: equal requests share
             one training set.
     """
+    platform = platform or this_platform()
     now = now or datetime.now(UTC)
     day = day or local_day(now, definition.timezone)
     as_of = day_start(day, definition.timezone)
@@ -53,8 +57,8 @@ def make_spec(
         to=definition.document.data.to or day,
         feature_sets=tuple(pins),
         sample=sample,
-        code=code_digest(definition.bundles),
-        environment=environment_digest(),
+        code=platform.code(definition.bundles),
+        environment=platform.environment,
     )
 
 

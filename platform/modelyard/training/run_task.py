@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.bundles import bundle_name
 from modelyard.registry.records import Artifact, Outcome, Pins, VersionClaim
 from modelyard.training.bundles import import_bundle
-from modelyard.training.identity import code_digest, environment_digest
+from modelyard.training.identity import this_platform
 from modelyard.training.job import tell
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _register(
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    spec = task.spec
+    spec, platform = task.spec, this_platform()
     claim = VersionClaim(
         model=spec.definition.name,
         key=task.run,
@@ -119,9 +119,9 @@ def _register(
         attempt=int(task.run.rpartition("-")[2]),
         pins=Pins(
             config=spec.config,
-            # Those of this process, which may be another image than the one that the run was queued with.
-            code=code_digest(spec.definition.bundles),
-            environment=environment_digest(),
+            # Those of this process, file by file, whatever the request says of where it was to be.
+            code=platform.code(spec.definition.bundles),
+            environment=platform.environment,
             training_set=task.training_set_content,
             feature_sets=spec.feature_sets,
         ),

@@ -14,9 +14,9 @@ class RunSpec(TrainingSetRequest):
     """Everything that decides what a run makes; two specs with one digest ask for the same version."""
 
     code: str
-    """The digest of Modelyard's code and the project's bundles."""
+    """The digest of Modelyard's code and the project's bundles, where it is to train."""
     environment: str
-    """The digest of the installed distributions."""
+    """The digest of what is installed there."""
 
     @property
     def config(self) -> str:
