@@ -4,31 +4,27 @@ Roles and teams are told in `modelyard.asgi.auth`. What a body names instead of 
 rules, which act for the caller: he makes models, feature sets and runs for his own teams only.
 """
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.routing import APIRoute
 
 from modelyard.asgi.auth.principal import Principal
+from modelyard.asgi.auth.routes import GuardedRoute
 from modelyard.asgi.auth.rules import (
     OPEN,
     Owned,
     Rule,
     RunMay,
     Whose,
-    admit,
     approvers,
     authors,
     caller_of,
-    check_owner,
-    check_table,
     operators,
     readers,
 )
 from modelyard.asgi.auth.runs import RunFacts
-from modelyard.errors import ModelyardError, NotFound
+from modelyard.errors import NotFound
 from modelyard.registry.local import LocalRegistry
 
 MODEL = "/v1/models/{model}"
@@ -96,29 +92,16 @@ OPEN_PATHS = frozenset(route.partition(" ")[2] for route, rule in RULES.items() 
 _HINTS = {"model": "`modelyard models` lists them", "run": "`modelyard runs` lists them"}
 
 
-class GuardedRoute(APIRoute):
-    """A route whose caller is looked at before anything that he sends is read."""
+class RegistryRoute(GuardedRoute):
+    """A guarded route of the registry."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, behind the guard."""
-        handler = super().get_route_handler()
+    rules = RULES
 
-        async def guarded(request: Request) -> Response:
-            await _guard(request, RULES[f"{request.method} {self.path}"])
-            return await handler(request)
-
-        return guarded
-
-
-async def _guard(request: Request, rule: Rule) -> None:
-    if request.app.state.authenticator is None or rule.open:
-        return  # without authentication, programs of this machine alone get here
-    principal = caller_of(request.scope)
-    path = request.path_params
-    if not admit(principal, rule, path):
+    @staticmethod
+    async def owned(request: Request, rule: Rule) -> Owned:
+        """What a request's path names, and whose it is."""
         registry: LocalRegistry = request.app.state.registry
-        owned = await run_in_threadpool(_owned, registry, rule, path[rule.whose.value])
-        check_owner(principal, rule, owned)
+        return await run_in_threadpool(_owned, registry, rule, request.path_params[rule.whose.value])
 
 
 def _owned(registry: LocalRegistry, rule: Rule, named: str) -> Owned:
@@ -134,20 +117,6 @@ def _owned(registry: LocalRegistry, rule: Rule, named: str) -> Owned:
         hint=_HINTS.get(kind, ""),
         shared=kind not in ("model", "run"),
     )
-
-
-def check_routes(routers: Iterable[APIRouter]) -> None:
-    """Make sure that every route is guarded, and has a rule.
-
-    Raises:
-        ModelyardError: One is not, or a rule is for no route.
-    """
-    routes = [route for router in routers for route in router.routes]
-    if bare := [str(route) for route in routes if not isinstance(route, GuardedRoute)]:
-        msg = f"routes that nobody guards: {', '.join(bare)}"
-        raise ModelyardError(msg, "give their router `route_class=GuardedRoute`")
-    guarded = [route for route in routes if isinstance(route, GuardedRoute)]
-    check_table(RULES, (f"{method} {route.path}" for route in guarded for method in route.methods or ()))
 
 
 def caller(request: Request) -> Principal | None:
@@ -167,12 +136,6 @@ async def registry_of(request: Request) -> LocalRegistry:
         teams=None if principal.is_operator else principal.teams,
         run=None if principal.run is None else principal.run.id,
     )
-
-
-async def sight_of(request: Request) -> Callable[[str], bool]:
-    """Whether whoever calls may know of what a team owns."""
-    principal = caller(request)
-    return (lambda _: True) if principal is None else principal.sees
 
 
 def find_run(registry: LocalRegistry) -> Callable[[str], RunFacts | None]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from modelyard.asgi.auth.authenticated import Authenticated
+from modelyard.asgi.auth.routes import check_routes
 from modelyard.asgi.guard import LoopbackOnly
 from modelyard.asgi.measured import Measured
-from registry_api.access import OPEN_PATHS, check_routes
+from registry_api.access import OPEN_PATHS, RegistryRoute
 from registry_api.errors import add_error_handlers
 from registry_api.limits import BodyLimits
 from registry_api.metrics import Metrics
@@ -62,7 +63,7 @@ def create_app(
         ModelyardError: Nothing says who may call one of the routes.
     """
     routers = [*(module.router for module in MODULES), artifacts.downloads]
-    check_routes(routers)
+    check_routes(RegistryRoute, routers)
     app = FastAPI(
         title="Modelyard registry",
         version=version("modelyard"),

@@ -9,14 +9,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_of, status_name
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_headers, problem_of, status_name
 from modelyard.errors import ModelyardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-RETRY_AFTER = "1"
-"""Seconds after which a client may try again: what makes the registry busy passes in less."""
 
 _MOST_MISTAKES = 10  # of one request that an answer lists
 
@@ -46,8 +43,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
 async def _known(_: Request, error: ModelyardError) -> Response:
     name, status = problem_of(error)
-    headers = {"Retry-After": RETRY_AFTER} if error.transient else None
-    return problem(name, status, error.reason, error.hint, headers)
+    return problem(name, status, error.reason, error.hint, problem_headers(error))
 
 
 async def _malformed(request: Request, error: RequestValidationError) -> Response:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic_core import to_json
 
+from modelyard.asgi.auth.routes import sight_of
 from modelyard.registry.checks import GREATEST_NUMBER, NAME, RUN_ID, SUBJECT
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.pages import MOST
-from registry_api.access import GuardedRoute, registry_of, sight_of
+from registry_api.access import RegistryRoute, registry_of
 
 Served = Annotated[LocalRegistry, Depends(registry_of)]
 """The registry that the app serves, acting for whoever calls."""
@@ -71,7 +72,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(msg)
 
 
-class StrictRoute(GuardedRoute):
+class StrictRoute(RegistryRoute):
     """A route that reads strict JSON, and answers with the JSON of the record that its function returns.
 
     FastAPI would validate each answer once more; a record is valid already, and a page of a hundred takes longer to

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from modelyard.asgi.auth.authenticated import Authenticated
+from modelyard.asgi.auth.routes import check_routes
 from modelyard.asgi.guard import LoopbackOnly
 from modelyard.asgi.measured import Measured
 from scoring_service import problems
-from scoring_service.access import OPEN_PATHS, check_routes
+from scoring_service.access import OPEN_PATHS, ScoringRoute
 from scoring_service.routes import router
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def create_app(service: Service, authenticator: Authenticator | None = None) -> 
     Raises:
         ModelyardError: Nothing says who may call one of the routes.
     """
-    check_routes(router)
+    check_routes(ScoringRoute, [router])
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

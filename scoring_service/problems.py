@@ -10,15 +10,12 @@ import structlog
 from fastapi import Response
 from starlette.exceptions import HTTPException
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_of, status_name
+from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_headers, problem_of, status_name
 from modelyard.errors import ModelyardError
 from modelyard.scoring.schema import InvalidRows
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
-
-RETRY_AFTER = "1"
-"""Seconds: what is busy now is seldom busy for longer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,9 +30,8 @@ def install(app: FastAPI) -> None:
 async def _on_error(_request: Request, error: ModelyardError) -> Response:
     name, status = problem_of(error)
     faults = error.faults if isinstance(error, InvalidRows) else ()
-    headers = {"retry-after": RETRY_AFTER} if error.transient else {}
     more = {"errors": [asdict(fault) for fault in faults]} if faults else {}
-    return _problem(name, status, error.reason, error.hint, headers, **more)
+    return _problem(name, status, error.reason, error.hint, problem_headers(error), **more)
 
 
 async def _on_http_error(_request: Request, error: HTTPException) -> Response:

@@ -9,12 +9,13 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 
-from scoring_service.access import GuardedRoute, sees
+from modelyard.asgi.auth.routes import sight_of
+from scoring_service.access import ScoringRoute
 from scoring_service.messages import ByEntities, ByFeatures, Readiness, Scored, ServedModels, Started, problems
 from scoring_service.requests import parse, read_body
 from scoring_service.service import Service  # noqa: TC001 - FastAPI reads annotations
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=ScoringRoute)
 
 _BODY = {
     "required": True,
@@ -70,7 +71,7 @@ async def score(model: str, request: Request) -> Response:
 @router.get("/v1/models", summary="List the models that are served", response_model=ServedModels)
 async def models(request: Request) -> Response:
     """Every model with a version that answers and that the caller may see, and what its rows hold."""
-    seen = sees(request)
+    seen = sight_of(request)
     loaded = [slot.loaded for slot in _service(request).live.slots() if slot.loaded is not None]
     runtimes = [runtime for runtime in loaded if seen(runtime.team)]
     return _json({"models": [runtime.describe() for runtime in runtimes]})

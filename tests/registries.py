@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from modelyard.asgi.listening import address_of, open_listener
+from modelyard.asgi.server import Server
 from modelyard.registry.home import RegistryHome
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.rules.base import utc_now
-from registry_api.serve import make_server
+from registry_api.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def serving(
     trainer: str = "",
 ) -> Iterator[Service]:
     """A server for a registry, in a thread of its own."""
-    server = make_server(registry, datasets, authenticator=authenticator, trainer=trainer)
+    server = Server(create_app(registry, datasets, authenticator, trainer=trainer))
     with open_listener(HOST, 0) as listener:  # it takes requests from now on; they wait until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -12,7 +12,7 @@ from modelyard.files import CHUNK
 from modelyard.registry.records import Download
 from modelyard.registry.transfer import artifact_part
 from registry_api import examples
-from registry_api.access import GuardedRoute
+from registry_api.access import RegistryRoute
 from registry_api.errors import problem
 from registry_api.openapi import answers, failures
 from registry_api.ranges import Unsatisfiable, read_range
@@ -20,7 +20,7 @@ from registry_api.requests import ModelName, Number, Served, StrictRoute
 from registry_api.routes.versions import CLAIM_HEADER
 
 router = APIRouter(
-    prefix="/v1/models/{model}/versions/{number}/artifacts", tags=["artifacts"], route_class=GuardedRoute
+    prefix="/v1/models/{model}/versions/{number}/artifacts", tags=["artifacts"], route_class=RegistryRoute
 )
 downloads = APIRouter(
     prefix="/v1/models/{model}/versions/{number}/downloads", tags=["artifacts"], route_class=StrictRoute

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from registry_api.access import GuardedRoute
+from registry_api.access import RegistryRoute
 from registry_api.openapi import failures
 from registry_api.requests import Served
 
-router = APIRouter(prefix="/v1/bundles", tags=["bundles"], route_class=GuardedRoute)
+router = APIRouter(prefix="/v1/bundles", tags=["bundles"], route_class=RegistryRoute)
 
 BundleDigest = Annotated[
     str, Path(pattern="^[0-9a-f]{64}$", description="The bundle's digest.", examples=["4f1c92ab77d0" + "0" * 52])

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import JSONResponse
 
-from registry_api.access import GuardedRoute
+from registry_api.access import RegistryRoute
 
-router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+router = APIRouter(include_in_schema=False, route_class=RegistryRoute)
 
 
 @router.get("/openapi.json")

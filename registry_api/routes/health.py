@@ -4,10 +4,10 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from modelyard.errors import ModelyardError, Unavailable
-from registry_api.access import GuardedRoute
+from registry_api.access import RegistryRoute
 from registry_api.openapi import answers, failures
 
-router = APIRouter(tags=["service"], route_class=GuardedRoute)
+router = APIRouter(tags=["service"], route_class=RegistryRoute)
 
 
 @router.get("/health", responses=answers({"status": "alive"}))

@@ -10,9 +10,9 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from modelyard.asgi.auth.authenticator import Authenticator
+from modelyard.asgi.auth.routes import check_routes
 from modelyard.errors import ModelyardError
-from registry_api import access
-from registry_api.access import GuardedRoute, check_routes, find_run
+from registry_api.access import RULES, RegistryRoute, find_run
 from registry_api.app import create_app
 from registry_api.routes import health
 from tests.principals import OTHER, OWN, bearer, entry, token_of, write_auth_file
@@ -211,11 +211,12 @@ def test_a_route_without_a_rule_does_not_start(registry: LocalRegistry, monkeypa
     bare = APIRouter()
     bare.get("/v1/secrets")(lambda: {})
     with pytest.raises(ModelyardError, match="routes that nobody guards"):
-        check_routes([bare])
-    guarded = APIRouter(route_class=GuardedRoute)
+        check_routes(RegistryRoute, [bare])
+    guarded = APIRouter(route_class=RegistryRoute)
     guarded.get("/v1/secrets")(lambda: {})
     with pytest.raises(ModelyardError, match=r"a route without a rule, or .*GET /v1/secrets"):
-        check_routes([guarded, health.router])
-    monkeypatch.setattr(access, "RULES", {k: rule for k, rule in access.RULES.items() if k != "GET /v1/models"})
+        check_routes(RegistryRoute, [guarded, health.router])
+    rules = {route: rule for route, rule in RULES.items() if route != "GET /v1/models"}
+    monkeypatch.setattr(RegistryRoute, "rules", rules)
     with pytest.raises(ModelyardError, match=r"without a route: GET /v1/models\n"):
         create_app(registry)

@@ -11,10 +11,10 @@ from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from modelyard.asgi.auth.authenticator import Authenticator
+from modelyard.asgi.auth.routes import check_routes
 from modelyard.errors import ModelyardError, Unavailable, UsageError
 from modelyard.run_tokens import mint
-from scoring_service import access
-from scoring_service.access import RULES, GuardedRoute, check_routes
+from scoring_service.access import RULES, ScoringRoute
 from scoring_service.app import create_app
 from scoring_service.serve import serve
 from tests.principals import KEY, OTHER, bearer, entry, token_of, write_auth_file
@@ -137,13 +137,13 @@ def test_a_route_without_a_rule_does_not_start(service: Service, monkeypatch: py
     bare = APIRouter()
     bare.get("/v1/secrets")(lambda: {})
     with pytest.raises(ModelyardError, match="routes that nobody guards"):
-        check_routes(bare)
-    guarded = APIRouter(route_class=GuardedRoute)
+        check_routes(ScoringRoute, [bare])
+    guarded = APIRouter(route_class=ScoringRoute)
     guarded.get("/v1/secrets")(lambda: {})
     with pytest.raises(ModelyardError, match="GET /v1/secrets"):
-        check_routes(guarded)
+        check_routes(ScoringRoute, [guarded])
     rules = {route: rule for route, rule in RULES.items() if route != "GET /v1/models"}
-    monkeypatch.setattr(access, "RULES", rules)
+    monkeypatch.setattr(ScoringRoute, "rules", rules)
     with pytest.raises(ModelyardError, match="without a rule"):
         create_app(service)
 

@@ -1,4 +1,4 @@
-"""What stands around every HTTP service of Modelyard, in plain ASGI: no web framework is imported here.
+"""What stands around every HTTP service of Modelyard, in plain ASGI; `auth.routes` alone knows the web framework.
 
 One more thing that all services do alike is one more file beside these; what one service does stays with it.
 """

@@ -8,10 +8,10 @@ with `Connection: close`, and is not ready any more. If it is killed meanwhile, 
 from __future__ import annotations
 
 import threading
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body
+from modelyard.asgi.problem import send_problem
+from modelyard.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -71,14 +71,7 @@ class Drained:
             await send(message)
 
         if scope["path"] in self._ready:
-            await _not_ready(closing)
+            msg = "the service is about to end"
+            await send_problem(closing, Unavailable(msg, "ask another one"))
         else:
             await self.app(scope, receive, closing)
-
-
-async def _not_ready(send: Send) -> None:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    body = problem_body("unavailable", status, "the service is about to end", "ask another one")
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

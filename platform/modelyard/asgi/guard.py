@@ -8,11 +8,10 @@ to be the service itself.
 from __future__ import annotations
 
 import ipaddress
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body
-from modelyard.errors import UsageError
+from modelyard.asgi.problem import send_problem
+from modelyard.errors import Forbidden, UsageError
 
 if TYPE_CHECKING:
     from modelyard.asgi import App, Receive, Scope, Send
@@ -56,10 +55,7 @@ class LoopbackOnly:
         if scope["type"] != "http" or (reason := _refused(scope)) is None:
             await self._app(scope, receive, send)
             return
-        body = problem_body("forbidden", HTTPStatus.FORBIDDEN, reason, "call the service as 127.0.0.1 or localhost")
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": HTTPStatus.FORBIDDEN.value, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_problem(send, Forbidden(reason, "call the service as 127.0.0.1 or localhost"))
 
 
 def _refused(scope: Scope) -> str | None:

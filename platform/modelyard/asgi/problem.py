@@ -31,8 +31,16 @@ from modelyard.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelyard.asgi import Send
+
 MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:modelyard:problem:"
+
+RETRY_AFTER = "1"
+"""Seconds after which a client may try again: what is busy now is seldom busy for longer."""
+
+CHALLENGE = 'Bearer realm="modelyard"'
+"""What an answer of 401 asks for (RFC 6750)."""
 
 PROBLEMS: Mapping[type[ModelyardError], tuple[str, HTTPStatus]] = {
     RefusedContent: ("refused-content", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
@@ -81,6 +89,24 @@ def status_name(status: HTTPStatus) -> str:
 def problem_of(error: ModelyardError) -> tuple[str, HTTPStatus]:
     """The kind of problem that an error is, and the status that it is answered with."""
     return next(problem for kind, problem in PROBLEMS.items() if isinstance(error, kind))
+
+
+def problem_headers(error: ModelyardError) -> dict[str, str]:
+    """What the answer to an error says beside the problem."""
+    headers = {"retry-after": RETRY_AFTER} if error.transient else {}
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = CHALLENGE
+    return headers
+
+
+async def send_problem(send: Send, error: ModelyardError) -> None:
+    """Answer a request with an error, where no framework does it."""
+    name, status = problem_of(error)
+    body = problem_body(name, status, error.reason, error.hint)
+    said = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem_headers(error)}
+    headers = [(key.encode(), value.encode()) for key, value in said.items()]
+    await send({"type": "http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def error_of(name: str, status: int) -> type[ModelyardError] | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from modelyard.asgi.auth.rules import CALLER
-from modelyard.asgi.problem import MEDIA_TYPE, problem_body, problem_of
+from modelyard.asgi.problem import send_problem
 from modelyard.errors import ModelyardError, Unauthenticated
 
 if TYPE_CHECKING:
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from modelyard.asgi import App, Receive, Scope, Send
     from modelyard.asgi.auth.authenticator import Authenticator
     from modelyard.asgi.auth.principal import Principal
-
-CHALLENGE = 'Bearer realm="modelyard"'
-"""What an answer of 401 asks for (RFC 6750)."""
-
-RETRY_AFTER = "1"
 
 _AT_ONCE = 8  # questions to issuers and API servers: a flood of tokens waits here, and nowhere else
 _POLICY = 1008  # the code of a WebSocket that is refused
@@ -53,7 +47,7 @@ class Authenticated:
         try:
             scope[CALLER] = await self._caller(scope)
         except ModelyardError as error:
-            await _refuse(error, send)
+            await send_problem(send, error)
             return
         await self._app(scope, receive, send)
 
@@ -78,15 +72,3 @@ def _token(scope: Scope) -> str:
         msg = "the request shows no bearer token"
         raise Unauthenticated(msg, hint)
     return token
-
-
-async def _refuse(error: ModelyardError, send: Send) -> None:
-    name, status = problem_of(error)
-    body = problem_body(name, status, error.reason, error.hint)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    if status is HTTPStatus.UNAUTHORIZED:
-        headers.append((b"www-authenticate", CHALLENGE.encode()))
-    if error.transient:
-        headers.append((b"retry-after", RETRY_AFTER.encode()))
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
