@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from modelyard.asgi.auth.authenticator import Authenticator
 from modelyard.datasets.filesystem import FilesystemDatasets
-from modelyard.errors import InvalidData
+from modelyard.errors import UsageError
 from modelyard.jobs.prepare import prepare
+from modelyard.registry.credential import Credential
+from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import Outcome, RunState
+from modelyard.run_tokens import mint
 from modelyard.training.job import exit_code, run_job
+from modelyard.training.launchers.local import LocalLauncher
 from modelyard.training.logs import read_log
+from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
 from modelyard.training.spec import RunSpec, TrainTask
-from modelyard.training.tasks import JobMaker, build_prefix, is_build, run_of, training_job, training_set
-from tests.registries import open_registry
+from modelyard.training.tasks import JobMaker, build_prefix, check_reach, is_build, run_of, training_job, training_set
+from registry_api.access import find_run
+from tests.principals import KEY, token_of, write_auth_file
+from tests.registries import open_registry, serving
 from tests.training import yard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from modelyard.datasets.store import Manifest
     from modelyard.registry.records import Run
 
 
@@ -112,8 +119,53 @@ def test_a_log_is_read_from_where_it_is(tmp_path: Path) -> None:
 
 def test_a_process_without_credentials_is_not_sent_to_a_registry_that_needs_them(tmp_path: Path) -> None:
     direct = dataclasses.replace(yard.settings(tmp_path), registry="dynamodb+s3://modelyard/company")
-    maker = JobMaker(direct, FilesystemDatasets(tmp_path / "datasets"))
-    asked = yard.spec(yard.definition())
-    with pytest.raises(InvalidData, match="no credentials of AWS") as told:
-        maker.training("loans-1", asked.run_id(1), asked, cast("Manifest", None))
-    assert "modelyard serve registry" in told.value.hint
+    for registers in (True, False):
+        with pytest.raises(UsageError, match="no credentials of AWS") as told:
+            check_reach(direct, registers=registers)
+        assert "modelyard serve registry" in told.value.hint
+
+
+@pytest.mark.parametrize("asks", [{"token": "canary"}, {"token_file": "/var/run/token"}])
+def test_a_process_is_not_sent_to_a_registry_that_asks_who_calls_without_a_token(
+    tmp_path: Path, asks: dict[str, Any]
+) -> None:
+    asked = dataclasses.replace(yard.settings(tmp_path), registry="https://modelyard.example.org", **asks)
+    with pytest.raises(UsageError, match="asks who calls") as told:
+        check_reach(asked)
+    assert "MODELYARD_RUN_KEY_FILE" in told.value.hint
+    check_reach(asked, registers=False)
+    (tmp_path / "key").write_bytes(KEY)
+    check_reach(dataclasses.replace(asked, run_key_file=str(tmp_path / "key")))
+    with pytest.raises(UsageError, match="can't be read"):
+        check_reach(dataclasses.replace(asked, run_key_file=str(tmp_path / "none")))
+
+
+def test_a_loop_of_this_machine_trains_at_a_registry_that_asks_who_calls(tmp_path: Path) -> None:
+    local = open_registry(tmp_path / "registry")
+    made = yard.definition()
+    planned = plan_run(local, yard.spec(made), project="tests", actor="tests")
+    local.apply_model(made.content(), project="tests", expected_revision=0, run=planned)
+    datasets = FilesystemDatasets(tmp_path / "datasets")
+    with datasets.stage(f"training_sets/{yard.spec(made).training_set}") as staging:
+        pq.write_table(yard.table(), staging.path / "rows.parquet")
+        staging.publish("all", details={"roles": yard.roles(), "audits": []})
+    authenticator = Authenticator(write_auth_file(tmp_path), find_run=find_run(local))
+    with serving(local, authenticator) as service:
+        settings = dataclasses.replace(
+            yard.settings(tmp_path / "home"),
+            registry=service.url,
+            token=token_of("operator"),
+            run_key_file=str(tmp_path / "run-key"),
+        )
+        client = HttpRegistry(service.url, credential=Credential(settings.token))
+        loop = Reconciler(client, LocalLauncher(tmp_path / "jobs"), datasets, settings)
+        loop.step()
+        (task,) = (tmp_path / "jobs").glob("*/task.json")
+        assert task.stat().st_mode & 0o777 == 0o600
+        handed = TrainTask.model_validate_json(task.read_bytes())
+        assert handed.token == mint(planned.id, 1, KEY)
+        assert handed.token not in repr(handed)
+        ended = loop.run_until_done([planned.id])[planned.id]
+        client.close()
+    assert (ended.state, ended.reason) == (RunState.SUCCEEDED, "")
+    assert local.version("loans", 1).created_by == f"run:{planned.id}"

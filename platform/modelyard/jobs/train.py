@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 def train(file: Path) -> Outcome:
     """Do the run that a task's file describes."""
+    from modelyard.registry.credential import Credential
     from modelyard.training.run_task import run_task
     from modelyard.wiring import open_registry_at
 
     task = TrainTask.model_validate_json(file.read_bytes())
-    return run_task(task, open_registry_at(task.registry, actor=task.actor), file.parent)
+    registry = open_registry_at(task.registry, actor=task.actor, credential=Credential(task.token))
+    return run_task(task, registry, file.parent)
 
 
 def train_in_pod(settings: Settings, registry: Registry) -> Outcome:

@@ -28,7 +28,7 @@ from modelyard.training.launchers.launcher import Job, JobState, NoRoom
 from modelyard.training.logs import LogKeeper
 from modelyard.training.moves import Moves
 from modelyard.training.spec import RunSpec
-from modelyard.training.tasks import JobMaker, build_prefix, cores, is_build, training_job, training_set
+from modelyard.training.tasks import JobMaker, build_prefix, check_reach, cores, is_build, training_job, training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -63,6 +63,9 @@ class Reconciler:
         settings: What jobs need to know, and how many cores they may take together.
         moves: How runs are moved; with this machine's clock unless said.
         limits: How much goes on at the same time; as many cores of this machine as the settings say, unless said.
+
+    Raises:
+        UsageError: Jobs are processes of this machine, and would not reach the registry.
     """
 
     def __init__(
@@ -79,6 +82,8 @@ class Reconciler:
         self._launcher = launcher
         self._datasets = datasets
         self._limits = limits or Limits(settings.parallel)
+        if not self._limits.in_pods:
+            check_reach(settings)
         # Pods ask the registry for their task, and tell it their outcome.
         self._maker = JobMaker(settings, datasets, in_pods=self._limits.in_pods)
         self.logs = LogKeeper(registry, launcher)

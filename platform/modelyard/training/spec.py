@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from modelyard.canonical import digest
 from modelyard.features.request import TrainingSetRequest
@@ -79,6 +79,8 @@ class TrainTask(JobTask):
     """What each column of the training set is."""
     registry: str
     """The registry's address; the bundles of the project's own modules are there as well."""
+    token: str = Field(default="", repr=False)
+    """The token of this try of the run, where a process of this machine is handed one; a pod has it mounted."""
     actor: str = "training"
     """Who is named in the history of a registry on this machine."""
     register_version: bool = True

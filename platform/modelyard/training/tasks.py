@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import canonical_json
 from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
-from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.errors import Conflict, NotFound, UsageError
 from modelyard.registry.records import RunState
+from modelyard.run_tokens import mint, read_run_key
 from modelyard.training.launchers.launcher import JobKind, JobSpec
 from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
 
@@ -106,6 +107,30 @@ def pod_task(run: Run, datasets: DatasetStore, seconds: int) -> TrainTask:
     )
 
 
+def check_reach(settings: Settings, *, registers: bool = True) -> None:
+    """Make sure that a process of this machine that trains would reach the registry, before anything is begun.
+
+    Args:
+        settings: How the registry is reached.
+        registers: Whether it registers a version; where the registry asks who calls, it needs the token of its run.
+
+    Raises:
+        UsageError: It would not.
+    """
+    if settings.registry.startswith(DIRECT):
+        reason = "a process that trains has no credentials of AWS, and the registry is reached with them alone"
+        raise UsageError(reason, "run `modelyard serve registry`, and set MODELYARD_REGISTRY to its address")
+    if settings.run_key_file:
+        read_run_key(settings.run_key_file)
+    elif registers and (settings.token or settings.token_file):
+        reason = "the registry asks who calls, and nothing here makes the tokens of runs"
+        hint = (
+            "set MODELYARD_LAUNCHER=kubernetes where a controller runs them, "
+            "else MODELYARD_RUN_KEY_FILE to the registry's key"
+        )
+        raise UsageError(reason, hint)
+
+
 @dataclass(frozen=True)
 class JobMaker:
     """Makes the jobs of runs.
@@ -150,16 +175,9 @@ class JobMaker:
             built: Its training set.
             of: The run itself; none for a trial.
             register_version: Whether a version is registered.
-
-        Raises:
-            InvalidData: The process that it becomes on this machine could not reach the registry.
         """
 
         def task() -> TrainTask:
-            if self.settings.registry.startswith(DIRECT):
-                reason = "a process that trains has no credentials of AWS, and the registry is reached with them alone"
-                hint = "run `modelyard serve registry`, and set MODELYARD_REGISTRY to its address"
-                raise InvalidData(reason, hint)
             return TrainTask(
                 run=run,
                 spec=spec,
@@ -167,11 +185,16 @@ class JobMaker:
                 training_set_content=built.digest,
                 roles=built.details["roles"],
                 registry=self.settings.registry,
+                token="" if of is None else self._token(of),
                 actor=self.settings.actor,
                 register_version=register_version,
             )
 
         return self._job(name, JobKind.TRAIN, spec, task, of)
+
+    def _token(self, run: Run) -> str:
+        key_file = self.settings.run_key_file
+        return mint(run.id, run.tries, read_run_key(key_file)) if key_file else ""
 
     def _job(self, name: str, kind: JobKind, spec: RunSpec, task: Callable[[], JobTask], run: Run | None) -> JobSpec:
         return JobSpec(

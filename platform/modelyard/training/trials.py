@@ -22,7 +22,7 @@ from modelyard.near_miss import near_miss
 from modelyard.registry.records import Outcome
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.launcher import JobState
-from modelyard.training.tasks import JobMaker, training_set
+from modelyard.training.tasks import JobMaker, check_reach, training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,11 @@ class Trials:
 
         Returns:
             How it ended: with metrics, and the gates that it missed as the reason.
+
+        Raises:
+            UsageError: Its process would not reach the registry.
         """
+        check_reach(self.settings, registers=False)
         self._sweep()
         name = f"{PREFIX}{uuid4().hex[:12]}"
         maker = JobMaker(self.settings, self.datasets)

@@ -89,6 +89,7 @@ class LocalLauncher:
         with io_errors(home), _locked(home) as lock:
             if lock is None or (home / "process.json").exists():
                 return
+            (home / "task.json").touch(mode=0o600)  # it may hold a token
             (home / "task.json").write_bytes(spec.task)
             timeout = spec.resources.timeout.total_seconds()
             _write(home / "limits.json", Limits(memory=parse_size(spec.resources.memory), timeout=timeout))
