@@ -10,7 +10,7 @@ from modelyard.features.compile import compile_set, ordered
 from modelyard.features.engine import SourceRows
 from modelyard.features.lineage import lineage_of
 from modelyard.features.materialise import materialise
-from modelyard.features.registration import find_pins, register_feature_sets
+from modelyard.features.registration import find_pins, register_feature_sets, registered_definition
 from tests.features.builders import Place, days, feature_set, pins, source, utc
 from tests.registries import open_registry
 
@@ -114,6 +114,17 @@ def test_versions_are_registered_with_lineage_and_found_again(tmp_path: Path) ->
     unknown = EVERYTHING.model_copy(update={"query": QUERY.replace("'!'", "'.'")})
     with pytest.raises(NotFound, match="`everything` is not registered as it is defined"):
         find_pins([unknown], registry)
+
+
+def test_what_a_set_refers_to_lies_where_its_own_newest_version_says(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path)
+    register_feature_sets([EVERYTHING], registry, "tests")
+    base = registered_definition(registry, "base", 1)
+    moved = {name: source.model_copy(update={"path": "moved.parquet"}) for name, source in base.sources.items()}
+    register_feature_sets([base.model_copy(update={"sources": moved})], registry, "tests")
+    (ref,) = registered_definition(registry, "everything", 1).refs.values()
+    assert {source.path for source in ref.sources.values()} == {"moved.parquet"}
+    assert registered_definition(registry, "everything", 1).digest == EVERYTHING.digest
 
 
 def test_a_definition_that_does_not_compile_is_not_registered(tmp_path: Path) -> None:

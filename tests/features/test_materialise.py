@@ -8,6 +8,8 @@ import pytest
 
 from modelyard.errors import InvalidData
 from modelyard.features.check import check_partitions, check_sources
+from modelyard.features.materialise import materialise
+from modelyard.features.partitions import dataset_of
 from tests.features.builders import Place, days, feature_set, pins, source, utc
 from tests.features.history import COUNT, DEVICES, JANUARY, TRANSACTIONS, run, simple
 
@@ -26,6 +28,13 @@ def test_only_what_is_missing_is_computed(filled: Place) -> None:
     assert manifest is not None
     assert (manifest.number, manifest.details["features"]) == (2, {"n": "number"})
     assert manifest.details["instants"] == ["2026-01-03T00:00:00+00:00"]
+
+
+def test_nothing_is_published_as_a_version_that_is_defined_otherwise(filled: Place) -> None:
+    other = simple(ttl="3d")
+    with pytest.raises(InvalidData, match="is not defined as version 1 of it is"):
+        materialise(simple(), pins(other), JANUARY, engine=filled.engine, datasets=filled.datasets)
+    assert not list(filled.datasets.partitions(dataset_of(pins(other)[other.name])))
 
 
 def test_a_late_row_counts_from_the_first_instant_at_which_it_is_known(filled: Place) -> None:

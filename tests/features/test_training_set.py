@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from modelyard.config.definitions import ModelDefinition
+from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
 from modelyard.datasets.names import training_set_dataset
 from modelyard.datasets.store import Manifest
 from modelyard.errors import InvalidData, NotFound
+from modelyard.features.partitions import dataset_of
 from modelyard.features.registration import register_feature_sets
 from modelyard.features.request import TrainingSetRequest
 from modelyard.features.training_set import build_training_set
@@ -283,6 +284,38 @@ def test_a_reference_that_is_not_pinned_is_looked_up(filled: Place) -> None:
         build_training_set(wanted, engine=filled.engine, datasets=filled.datasets, registry=registry)
     register_feature_sets([later], registry, "tests")
     manifest = build_training_set(wanted, engine=filled.engine, datasets=filled.datasets, registry=registry)
+    assert [row["x"] for row in filled.rows(manifest)] == [None, None, 1, 1]
+
+
+def elsewhere(definition: FeatureSetDefinition) -> FeatureSetDefinition:
+    """The same definition over other files: its values have the same digest."""
+    moved = {name: source.model_copy(update={"path": "forged.parquet"}) for name, source in definition.sources.items()}
+    refs = {name: elsewhere(ref) for name, ref in definition.refs.items()}
+    return definition.model_copy(update={"sources": moved, "refs": refs})
+
+
+def test_feature_sets_are_computed_as_they_are_registered_whatever_a_request_says(filled: Place) -> None:
+    later = feature_set(
+        "later", [], query="SELECT who, loans_30d AS x FROM {{ ref('history') }}", refs=[HISTORY], entity="who"
+    )
+    registry = open_registry(filled.root)
+    pinned = tuple(register_feature_sets([later], registry, "tests").values())
+    # Whoever changed the set that refers to another one has not changed the other one.
+    registry.register_feature_set(elsewhere(later).content(), project="tests", lineage={})
+    definition = model("risk", [LOANS], [elsewhere(later)], data={"labels": LABELS, "features": ["later"]})
+    assert definition.feature_sets["later"].digest == later.digest
+
+    def wanted(definition: ModelDefinition) -> TrainingSetRequest:
+        return TrainingSetRequest(
+            definition=definition, as_of=utc("2026-03-01"), to=date(2026, 3, 1), feature_sets=pinned
+        )
+
+    other = feature_set("later", [], query="SELECT who, 7 AS x FROM {{ ref('history') }}", refs=[HISTORY], entity="who")
+    forged = model("risk", [LOANS], [other], data={"labels": LABELS, "features": ["later"]})
+    with pytest.raises(InvalidData, match="`later` is not defined here as version 1 of it is registered"):
+        build_training_set(wanted(forged), engine=filled.engine, datasets=filled.datasets, registry=registry)
+    assert not list(filled.datasets.partitions(dataset_of(pins(later)["later"])))
+    manifest = build_training_set(wanted(definition), engine=filled.engine, datasets=filled.datasets, registry=registry)
     assert [row["x"] for row in filled.rows(manifest)] == [None, None, 1, 1]
 
 

@@ -78,10 +78,7 @@ class FeatureSetDefinition(Settings):
             name: other if (other := newest.sources.get(name)) and _meaning_of(other) == _meaning_of(source) else source
             for name, source in self.sources.items()
         }
-        refs = {
-            name: ref.located_as(newest.refs[name]) if name in newest.refs else ref for name, ref in self.refs.items()
-        }
-        return self.model_copy(update={"sources": sources, "refs": refs})
+        return self.model_copy(update={"sources": sources})
 
 
 class ModelDefinition(Settings):

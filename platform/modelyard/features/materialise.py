@@ -98,9 +98,9 @@ def plan_days(
         force: Compute days of the set itself that are published already, too.
 
     Raises:
-        InvalidData: A day has not begun.
+        InvalidData: A day has not begun, or a set is not defined as the version is that is pinned.
     """
-    grid, dataset = grid_of(definition), dataset_of(pins[definition.name])
+    grid, dataset = grid_of(definition), dataset_of(_pin_of(definition, pins))
     due = {day: _due(grid, day, now) for day in sorted(set(days)) if grid.instants(day)}
     for day, instants in due.items():
         if not instants:
@@ -117,6 +117,15 @@ def plan_days(
         ref_days = ref_grid.days_of(ref_grid.at_or_before(instant) for day in missing for instant in due[day])
         before += plan_days(ref, pins, ref_days, datasets, now=now)
     return (*before, Work(definition, tuple(missing), tuple(there)))
+
+
+def _pin_of(definition: FeatureSetDefinition, pins: Mapping[str, FeatureSetPin]) -> FeatureSetPin:
+    """The version that a definition's values are published under."""
+    pin = pins[definition.name]
+    if pin.digest != definition.digest:
+        reason = f"feature set `{definition.name}` is not defined as version {pin.version} of it is"
+        raise InvalidData(reason, "apply the project again, and train anew")
+    return pin
 
 
 def _due(grid: Grid, day: date, now: datetime) -> list[datetime]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelyard.config.definitions import FeatureSetDefinition, kept_definition
-from modelyard.errors import NotFound
+from modelyard.errors import InvalidData, NotFound
 from modelyard.features.compile import compile_set, ordered
 from modelyard.features.lineage import lineage_of
 from modelyard.registry.records import FeatureSetPin
@@ -40,15 +40,33 @@ def register_feature_sets(
 def registered_definition(registry: Registry, name: str, number: int) -> FeatureSetDefinition:
     """The definition of a registered version; its sources lie where the newest version's lie.
 
+    So it is with every set that it refers to, whatever its own record says of them: their values are theirs to define.
+
     Raises:
-        NotFound: There is no such version.
+        NotFound: There is no such version, or none of a set that it refers to.
         IntegrityError: Its record holds no definition that can be read.
     """
     version, newest = (
         kept_definition(FeatureSetDefinition, record.definition, f"version {record.number} of feature set `{name}`")
         for record in (registry.feature_set(name, number), registry.feature_set(name))
     )
-    return version.located_as(newest)
+    pins = [_find(ref, registry) for ref in version.refs.values()]
+    refs = {pin.name: registered_definition(registry, pin.name, pin.version) for pin in pins}
+    return version.located_as(newest).model_copy(update={"refs": refs})
+
+
+def pinned_definition(definition: FeatureSetDefinition, pin: FeatureSetPin, registry: Registry) -> FeatureSetDefinition:
+    """The registered definition that a pin is about, for whoever was handed a copy of it.
+
+    Raises:
+        NotFound: There is no such version.
+        InvalidData: The copy is another definition: what is computed by it is not that version's.
+    """
+    registered = registered_definition(registry, pin.name, pin.version)
+    if not definition.digest == registered.digest == pin.digest:
+        reason = f"feature set `{definition.name}` is not defined here as version {pin.version} of it is registered"
+        raise InvalidData(reason, "apply the project again, and train anew")
+    return registered
 
 
 def find_pins(definitions: Iterable[FeatureSetDefinition], registry: Registry) -> dict[str, FeatureSetPin]:

@@ -18,7 +18,7 @@ from modelyard.features.materialise import materialise
 from modelyard.features.partitions import grid_of, manifests_of, partition_rows
 from modelyard.features.point_in_time import instants_of, join_features, side_by_side
 from modelyard.features.quoting import identifiers
-from modelyard.features.registration import find_pins
+from modelyard.features.registration import find_pins, pinned_definition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,20 +64,37 @@ def build_training_set(
         request: What is asked for.
         engine: What computes.
         datasets: Where training sets and partitions are published.
-        registry: Knows the versions of feature sets that pinned ones refer to; needed where some do.
+        registry: Defines feature sets; without it the request's definitions count, of which every one is pinned.
         progress: Told how far it is.
 
     Returns:
         The manifest; `details` holds the `roles` of its columns, the share of nulls of each feature, and the audits.
 
     Raises:
-        InvalidData: The sources' rows are not as expected, or no row of them is a label.
+        InvalidData: The sources' rows are not as expected, or no row of them is a label; or a pinned feature set is not
+            defined as it is registered.
         NotFound: A feature set that is referred to has no version.
     """
     published = datasets.manifest(training_set_dataset(request.training_set), ALL)
     if published is not None:
         return published
+    if registry is not None:
+        request = _as_registered(request, registry)
     return _TrainingSet(request, _pins(request, registry), engine, datasets, progress).build()
+
+
+def _as_registered(request: TrainingSetRequest, registry: Registry) -> TrainingSetRequest:
+    """A request with the registry's definitions of feature sets: its own copies are whoever's that queued it.
+
+    Raises:
+        InvalidData: It pins a version, and defines the set otherwise.
+        NotFound: A feature set has no version.
+    """
+    copies = request.definition.feature_sets
+    pins = {pin.name: pin for pin in request.feature_sets}
+    pins = {**find_pins([copy for name, copy in copies.items() if name not in pins], registry), **pins}
+    sets = {name: pinned_definition(copy, pins[name], registry) for name, copy in copies.items()}
+    return request.model_copy(update={"definition": request.definition.model_copy(update={"feature_sets": sets})})
 
 
 def _pins(request: TrainingSetRequest, registry: Registry | None) -> dict[str, FeatureSetPin]:
