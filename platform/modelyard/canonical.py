@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -37,3 +38,13 @@ def file_digest(path: Path) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal characters; memory does not grow with the file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def chunks_digest(chunks: Iterable[bytes]) -> tuple[str, int]:
+    """The SHA-256 of bytes that come in chunks, as 64 hexadecimal characters, and how many they are."""
+    whole = hashlib.sha256()
+    size = 0
+    for chunk in chunks:
+        whole.update(chunk)
+        size += len(chunk)
+    return whole.hexdigest(), size

@@ -7,7 +7,6 @@ somebody may be about to open it, and what is open stays readable.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.errors import IntegrityError
-from modelyard.files import UNFINISHED, io_errors, writing_whole
+from modelyard.files import UNFINISHED, write_verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,17 +115,17 @@ def _touched(path: Path, wanted: Wanted) -> bool:
 
 
 def _fetch(wanted: Wanted, to: Path) -> None:
-    digest = hashlib.sha256()
+    hint = "look at the store; publish it again"
+    chunks = _of_size(wanted, hint)
+    # After a loss of power its size is wrong, and it is fetched again.
+    write_verified(to, chunks, what=wanted.name, sha256=wanted.sha256, hint=hint, durable=False)
+
+
+def _of_size(wanted: Wanted, hint: str) -> Iterator[bytes]:
     size = 0
-    with writing_whole(to, durable=False) as file:  # after a loss of power its size is wrong, and it is fetched again
-        for chunk in wanted.read():
-            digest.update(chunk)
-            size += len(chunk)
-            with io_errors(to):
-                file.write(chunk)
-        if size != wanted.size:
-            msg = f"{wanted.name} has {size} bytes instead of {wanted.size}"
-            raise IntegrityError(msg, "look at the store; publish it again")
-        if wanted.sha256 not in (None, digest.hexdigest()):
-            msg = f"{wanted.name} has other bytes than were published"
-            raise IntegrityError(msg, "look at the store; publish it again")
+    for chunk in wanted.read():
+        size += len(chunk)
+        yield chunk
+    if size != wanted.size:
+        msg = f"{wanted.name} has {size} bytes instead of {wanted.size}"
+        raise IntegrityError(msg, hint)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
-from modelyard.errors import NotFound, StorageFull, Unavailable
+from modelyard.errors import IntegrityError, NotFound, StorageFull, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CHUNK = 1 << 20
 """Bytes that are read at a time: large enough to be quick, small enough to hold many at once."""
@@ -55,6 +56,35 @@ def writing_whole(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def write_verified(
+    path: Path, chunks: Iterable[bytes], *, what: str, sha256: str | None, hint: str, durable: bool = True
+) -> None:
+    """Write bytes to a file, if they are the ones that were recorded: whole, or not at all.
+
+    Args:
+        path: The file; its folder is made.
+        chunks: The bytes.
+        what: What they are, for errors.
+        sha256: The digest that they must have; None where nobody knows.
+        hint: What to do where they have another.
+        durable: Whether to wait until they would survive a loss of power too.
+
+    Raises:
+        IntegrityError: They have another digest.
+        StorageFull: There is no room.
+        Unavailable: The disk does not take them for another reason.
+    """
+    digest = hashlib.sha256()
+    with writing_whole(path, durable=durable) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            with io_errors(path):
+                file.write(chunk)
+        if sha256 not in (None, digest.hexdigest()):
+            msg = f"{what} has other bytes than were recorded: their SHA-256 is {digest.hexdigest()}, and not {sha256}"
+            raise IntegrityError(msg, hint)
 
 
 def _temporary(folder: Path) -> tuple[int, str]:

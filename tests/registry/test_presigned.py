@@ -119,7 +119,7 @@ def test_a_broken_answer_goes_on_where_it_broke(store: Store, tmp_path: Path) ->
 
 
 def test_other_bytes_than_were_recorded_are_not_kept(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="not what was published"):
+    with pytest.raises(IntegrityError, match="other bytes than were recorded"):
         fetch(store.url, tmp_path / "file", size=len(BODY) - 1, sha256=SHA256)
     assert list(tmp_path.iterdir()) == []
 

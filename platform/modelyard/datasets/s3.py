@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from modelyard.canonical import digest
+from modelyard.canonical import chunks_digest, digest
 from modelyard.datasets import parquet
 from modelyard.datasets.folders import scratch_folder
 from modelyard.datasets.names import checked_dataset, checked_partition
@@ -127,14 +127,11 @@ class S3Datasets:
         """
         for file in manifest.files:
             name = f"{manifest.dataset} of {manifest.partition}: {file.path}"
-            found, size = hashlib.sha256(), 0
-            for chunk in self._read(name, _key(manifest, file)):
-                found.update(chunk)
-                size += len(chunk)
+            found, size = chunks_digest(self._read(name, _key(manifest, file)))
             if size != file.size:
                 reason = f"{name} has {size} bytes instead of {file.size}"
                 raise IntegrityError(reason, "publish the partition again")
-            if found.hexdigest() != file.sha256:
+            if found != file.sha256:
                 reason = f"{name} has other bytes than were published"
                 raise IntegrityError(reason, "publish the partition again")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from modelyard.canonical import chunks_digest
 from modelyard.errors import IntegrityError, NotFound
 from modelyard.registry.artifacts import DOCUMENTS
 from modelyard.registry.documents import Documents, pointer
@@ -72,13 +72,10 @@ def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:
 
 
 def _problem(artifacts: ArtifactStore, key: str, sha256: str) -> str:
-    digest = hashlib.sha256()
     try:
-        for chunk in artifacts.read(key):
-            digest.update(chunk)
+        found, _ = chunks_digest(artifacts.read(key))
     except NotFound:
         return "is missing"
-    found = digest.hexdigest()
     return "" if found == sha256 else f"has the SHA-256 {found}, and {sha256} was recorded"
 
 

@@ -8,16 +8,14 @@ its object as long as it lives, so that no error repeats what follows its `?`.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 
 from modelyard.asgi.problem import MEDIA_TYPE
 from modelyard.errors import (
-    IntegrityError,
     ModelyardError,
     NotFound,
     StorageFull,
@@ -25,7 +23,7 @@ from modelyard.errors import (
     Unavailable,
     WrongBytes,
 )
-from modelyard.files import CHUNK, io_errors, writing_whole
+from modelyard.files import CHUNK, io_errors, write_verified
 from modelyard.registry.transport import DEADLINE, checked
 from modelyard.retries import Passing, retried
 
@@ -142,19 +140,9 @@ def fetch(url: str, to: Path, *, size: int, sha256: str) -> None:
         Unavailable: The store does not answer in time.
         StorageFull: There is no room.
     """
-    digest = hashlib.sha256()
-    client = Presigned()
-    try:
-        with writing_whole(to) as file:
-            for chunk in client.read(url, 0, size):
-                digest.update(chunk)
-                with io_errors(to):
-                    file.write(chunk)
-            if digest.hexdigest() != sha256:
-                msg = f"what {_shown(url)} holds is not what was published: its SHA-256 is {digest.hexdigest()}"
-                raise IntegrityError(msg, f"{sha256} was recorded; publish it again")
-    finally:
-        client.close()
+    with closing(Presigned()) as client:
+        chunks = client.read(url, 0, size)
+        write_verified(to, chunks, what=f"what {_shown(url)} holds", sha256=sha256, hint="publish it again")
 
 
 def _part(source: Path, start: int, end: int) -> Iterator[bytes]:

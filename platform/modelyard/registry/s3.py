@@ -18,10 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from modelyard.canonical import chunks_digest
 from modelyard.errors import Conflict, NotFound, NotUploaded, WrongBytes
 from modelyard.registry.artifacts import StoredFile, check_key
 from modelyard.registry.records import UploadPart, UploadTarget
-from modelyard.s3 import PART, Bucket, Differs, Lost
+from modelyard.s3 import LARGE, PART, Bucket, Differs, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from modelyard.registry.artifacts import Writer
     from modelyard.registry.records import Artifact
     from modelyard.s3 import Head, Part
-
-LARGE = 64 << 20
-"""Bytes from which on a file goes in pieces; of less, so little is sent again after a fault that it is not worth it."""
 
 MOST_PIECES = 2_000
 """Pieces of a version: the answer to a claim, with a URL for each, stays below two megabytes."""
@@ -142,10 +140,7 @@ class S3Artifacts:
             return f"has {head.size} bytes, and {artifact.size} were claimed"
         found = head.sha256
         if found is None:
-            digest = hashlib.sha256()
-            for chunk in self._bucket.read(head.key, etag=head.etag):
-                digest.update(chunk)
-            found = digest.hexdigest()
+            found, _ = chunks_digest(self._bucket.read(head.key, etag=head.etag))
         return "" if found == artifact.sha256 else f"has the SHA-256 {found}, and {artifact.sha256} was claimed"
 
     # What passes through the registry itself ---------------------------------------------------------------------

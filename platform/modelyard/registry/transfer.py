@@ -5,7 +5,6 @@ Creators call `register_version`, or `upload_artifacts` between `claim` and `com
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,8 +14,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from modelyard.canonical import file_digest
-from modelyard.errors import IntegrityError, InvalidData, NotFound, NotUploaded, TargetExpired, Unavailable, WrongBytes
-from modelyard.files import CHUNK, io_errors, writing_whole
+from modelyard.errors import InvalidData, NotFound, NotUploaded, TargetExpired, Unavailable, WrongBytes
+from modelyard.files import CHUNK, io_errors, write_verified, writing_whole
 from modelyard.registry.records import VersionState
 
 if TYPE_CHECKING:
@@ -156,17 +155,8 @@ def save_artifact(artifact: Artifact, chunks: Iterable[bytes], to: Path) -> None
         IntegrityError: The bytes are not those that were registered.
         StorageFull: There is no room.
     """
-    digest = hashlib.sha256()
-    with writing_whole(to) as file:
-        for chunk in chunks:
-            digest.update(chunk)
-            with io_errors(to):
-                file.write(chunk)
-        if digest.hexdigest() != artifact.sha256:
-            msg = f"`{artifact.path}` is not what was registered: its SHA-256 is {digest.hexdigest()}"
-            raise IntegrityError(
-                msg, f"{artifact.sha256} was recorded; restore the version from a backup, or train anew"
-            )
+    hint = "restore the version from a backup, or train anew"
+    write_verified(to, chunks, what=f"`{artifact.path}`", sha256=artifact.sha256, hint=hint)
 
 
 def artifact_part(version: ModelVersion, path: str, start: int, end: int | None) -> tuple[Artifact, int, int]:
