@@ -44,6 +44,7 @@ PYTHON = Path(__file__).parents[1] / "build" / "mlflow" / "bin" / "python"
 PEER = Path(__file__).parent / "peers" / "mlflow_registry.py"
 
 FEW, MANY = 100, 100_000
+TOGETHER = 100  # items of one transaction, as DynamoDB has it
 ROUNDS, CALLS = 4, 20
 """The fastest of so many rounds of so many calls counts: other work on the machine disturbs it least."""
 
@@ -164,7 +165,6 @@ def load_dynamodb(metadata: DynamoMetadata, versions: int) -> None:
     """Write versions, and the head that knows of them."""
     from modelyard.registry.dynamodb.base import stored
     from modelyard.registry.dynamodb.heads import head_key
-    from modelyard.registry.dynamodb.table import MOST_TOGETHER
     from modelyard.registry.dynamodb.versions import version_key
     from modelyard.registry.dynamodb.writes import Write, put
 
@@ -173,7 +173,7 @@ def load_dynamodb(metadata: DynamoMetadata, versions: int) -> None:
         writes = [put(version_key("ke", one.number), {**state, **stored(one)}) for one in some]
         metadata._table.transact(lambda: writes)
 
-    for some in batched(copies(versions), MOST_TOGETHER):  # one commit for a hundred: quicker than batches are
+    for some in batched(copies(versions), TOGETHER):  # one commit for many: quicker than batches are
         write(some)
     head = {"counter": versions, "latest": versions, "moves": versions}
     metadata._table.update(Write("Update", head_key("ke"), head))

@@ -89,13 +89,24 @@ def test_the_controller_may_do_what_it_does_and_no_more() -> None:
             {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
             {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
         ]
-    (leases,) = named(objects, "Role", "-leader", "yard")["rules"]
-    assert leases["resources"] == ["leases"]
+    assert named(objects, "Role", "-leader", "yard")["rules"] == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "update"]}
+    ]
     (reviews,) = named(objects, "ClusterRole", "-token-reviews")["rules"]
     assert reviews == {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
     assert [one["metadata"]["name"] for one in objects if one["kind"] == "ClusterRole"] == [
         "yard-mine-yard-token-reviews"
     ]
+
+
+def test_the_guides_say_what_the_controller_may_do() -> None:
+    objects = rendered("--values", str(CHART / "ci" / "everything.yaml"))
+    rules = named(objects, "Role", "-controller", "runs")["rules"] + named(objects, "Role", "-leader", "yard")["rules"]
+    for guide in ("operators-kubernetes.md", "operators-security.md"):
+        page = (CHART.parents[1] / "docs" / guide).read_text(encoding="utf-8")
+        for rule in rules:
+            named_so = ", ".join(f"`{resource}`" for resource in rule["resources"])
+            assert f"| {named_so} | {', '.join(rule['verbs'])} |" in page
 
 
 def test_nobody_is_bound_in_the_name_of_pods_that_train() -> None:

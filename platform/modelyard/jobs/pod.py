@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import ModelyardError
 from modelyard.registry.records import Outcome, RunProgress
-from modelyard.training.job import exit_code, listen, outcome_of
+from modelyard.training.job import LONGEST_REASON, exit_code, listen, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TERMINATION_LOG = Path("/dev/termination-log")
 LONGEST_MESSAGE = 4096
 """Bytes of it that Kubernetes keeps."""
-LONGEST_REASON = 2000
 INTERVAL = 2.0
 """Seconds between two reports of progress, at least."""
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OUTCOME = "outcome.json"
 """Beside the task's file."""
+LONGEST_REASON = 2000
+"""Characters of why a job or a run is where it is; the log has the rest."""
 
 
 def exit_code(outcome: Outcome) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.errors import Conflict, InvalidData, NotFound, Unapproved
 from modelyard.registry.approval import promote_made
 from modelyard.registry.records import RunState
+from modelyard.training.job import LONGEST_REASON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,6 @@ TRIES = 3
 """How often a run is started before a failure that may pass counts as one that does not."""
 BACKOFF = timedelta(seconds=2)
 """Before the second try, and twice as long before the third; by chance, up to half of it less or more."""
-LONGEST_REASON = 2000
-"""Characters; the log has the rest."""
 
 WAITS = "waits for "
 """What the reason of a run begins with that waits for others to end."""

@@ -32,8 +32,6 @@ FORMAT = 1
 
 _MOST_READ = 100  # items of one BatchGetItem, as DynamoDB has it
 _MOST_WRITTEN = 25  # items of one BatchWriteItem
-MOST_TOGETHER = 100
-"""Items of one transaction, as DynamoDB has it."""
 
 _CONDITION = "ConditionalCheckFailed"
 _WAITING = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})

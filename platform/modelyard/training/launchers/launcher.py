@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from modelyard.config.kinds.model import Resources
 
 
+THREAD_VARIABLES = (
+    "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+"""The variables that say how many threads numeric libraries may start, wherever a job goes."""
+
+
 class NoRoom(ModelyardError):
     """A job can't be started just now, as a quota is used up; others may be."""
 

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from modelyard.training.launchers.launcher import THREAD_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 NICENESS = 5  # more than this process: behind what a person waits for at this machine, before what nobody waits for
 GRACE = 2.0  # seconds between asking a process to end and ending it: it has nothing to tidy up that a sweep would not
-THREAD_VARIABLES = (
-    "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
 KEPT_VARIABLES = ("LANG", "LC_ALL", "PATH", "VIRTUAL_ENV")
 """What a job gets of the environment it is started from: no credentials, no settings."""
 AWS_FILES = {"AWS_CONFIG_FILE": ".aws/config", "AWS_SHARED_CREDENTIALS_FILE": ".aws/credentials"}

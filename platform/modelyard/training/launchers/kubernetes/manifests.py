@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.canonical import digest
 from modelyard.config.kinds.base import format_duration, parse_size
 from modelyard.errors import InvalidData
-from modelyard.training.launchers.launcher import JobKind
+from modelyard.training.launchers.launcher import THREAD_VARIABLES, JobKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +41,6 @@ HOME = "/var/lib/modelyard"
 TOKENS = "/var/run/secrets/modelyard"
 TOKEN_FILE = f"{TOKENS}/token"
 _TOKEN_ALONE = {"defaultMode": 0o440, "items": [{"key": "token", "path": "token"}]}  # whatever else a Secret may hold
-_THREADS = (
-    "LOKY_MAX_CPU_COUNT", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-)  # fmt: skip
 
 
 def namespace_of(spec: JobSpec, profile: Profile) -> str:
@@ -200,7 +197,7 @@ def _container(spec: JobSpec, profile: Profile, pods: Pods) -> dict[str, Any]:
         "HOME": HOME,
         "TMPDIR": "/tmp",  # noqa: S108 - the pod's own
         "PYTHONUNBUFFERED": "1",
-        **dict.fromkeys(_THREADS, str(max(1, int(cpu)))),
+        **dict.fromkeys(THREAD_VARIABLES, str(max(1, int(cpu)))),
     }
     if spec.kind is JobKind.TRAIN or not any(one.get("name") == "MODELYARD_REGISTRY" for one in pods.env):
         own["MODELYARD_REGISTRY"] = profile.registry
