@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from modelyard.errors import MissingExtra
 from modelyard.extras import EXTRAS, extra_of, told_what_to_install
@@ -42,6 +44,12 @@ def test_every_extra_has_its_libraries_and_every_library_its_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
     assert set(EXTRAS) == set(optional) - {"all", "airflow"}
+    modules = packages_distributions()
+    listed = {name.lower() for libraries in EXTRAS.values() for library in libraries for name in modules[library]}
+    installed = {name.lower() for names in modules.values() for name in names}
+    for extra in EXTRAS:
+        brought = {Requirement(line).name.lower() for line in optional[extra]} - {"modelyard"}
+        assert brought & installed <= listed, extra
     core = {name.partition(">")[0] for name in project["dependencies"]}
     assert not core & {library for libraries in EXTRAS.values() for library in libraries}
 
