@@ -58,10 +58,9 @@ def entry(caller: str, **grant: Any) -> dict[str, Any]:
 
 
 def write_auth_file(folder: Path, **more: Any) -> Path:
-    """A file in which every caller stands."""
-    key = folder / "run-key"
-    key.write_bytes(KEY)
+    """A file in which every caller stands, and `run-key` beside it."""
+    (folder / "run-key").write_bytes(KEY)
     file = folder / "auth.yaml"
-    said = {"tokens": [entry(caller) for caller in CALLERS], "run_key_file": str(key), **more}
+    said = {"tokens": [entry(caller) for caller in CALLERS], **more}
     file.write_text(yaml.safe_dump(said))
     return file

@@ -101,6 +101,15 @@ def _create(folder: Path) -> tuple[int, str]:
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), name
 
 
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """What changes with a file, however it is replaced: a mounted Secret is another file behind the same name."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - looked at in loops that serve, and quicker
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

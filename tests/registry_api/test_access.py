@@ -51,7 +51,12 @@ def auth_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(registry: LocalRegistry, auth_file: Path) -> Iterator[TestClient]:
-    app = create_app(registry, authenticator=Authenticator(auth_file, find_run=find_run(registry)))
+    app = create_app(
+        registry,
+        authenticator=Authenticator(
+            auth_file, run_key_file=str(auth_file.with_name("run-key")), find_run=find_run(registry)
+        ),
+    )
     with TestClient(app) as client:
         yield client
 

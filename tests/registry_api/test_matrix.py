@@ -139,7 +139,8 @@ def _claim(run_id: str) -> Any:
 @pytest.fixture(scope="module")
 def app(prepared: Path) -> FastAPI:
     registry = _open(prepared)  # runs are the same in its copies
-    authenticator = Authenticator(write_auth_file(prepared.parent), find_run=find_run(registry))
+    file = write_auth_file(prepared.parent)
+    authenticator = Authenticator(file, run_key_file=str(file.with_name("run-key")), find_run=find_run(registry))
     return create_app(registry, authenticator=authenticator, trainer="trainer:1")
 
 

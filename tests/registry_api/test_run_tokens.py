@@ -49,7 +49,8 @@ def local(tmp_path: Path) -> LocalRegistry:
 @pytest.fixture
 def pod(local: LocalRegistry, tmp_path: Path) -> Iterator[HttpRegistry]:
     """The registry as the run's process sees it."""
-    authenticator = Authenticator(write_auth_file(tmp_path), find_run=find_run(local))
+    file = write_auth_file(tmp_path)
+    authenticator = Authenticator(file, run_key_file=str(file.with_name("run-key")), find_run=find_run(local))
     with serving(local, authenticator=authenticator) as running:
         registry = HttpRegistry(running.url, deadline=1, credential=Credential(mint(RUN, 1, KEY)))
         yield registry

@@ -149,13 +149,14 @@ def test_a_loop_of_this_machine_trains_at_a_registry_that_asks_who_calls(tmp_pat
     with datasets.stage(f"training_sets/{yard.spec(made).training_set}") as staging:
         pq.write_table(yard.table(), staging.path / "rows.parquet")
         staging.publish("all", details={"roles": yard.roles(), "audits": []})
-    authenticator = Authenticator(write_auth_file(tmp_path), find_run=find_run(local))
+    key_file = str(tmp_path / "run-key")
+    authenticator = Authenticator(write_auth_file(tmp_path), run_key_file=key_file, find_run=find_run(local))
     with serving(local, authenticator) as service:
         settings = dataclasses.replace(
             yard.settings(tmp_path / "home"),
             registry=service.url,
             token=token_of("operator"),
-            run_key_file=str(tmp_path / "run-key"),
+            run_key_file=key_file,
         )
         client = HttpRegistry(service.url, credential=Credential(settings.token))
         loop = Reconciler(client, LocalLauncher(tmp_path / "jobs"), datasets, settings)

@@ -277,6 +277,23 @@ def test_without_keys_nobody_is_believed_and_the_caller_may_try_again(clock: Sec
         tokens.authenticate(token())
 
 
+def test_keys_in_a_file_are_as_the_file_has_them(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    keys = open_keys(Oidc(issuer=ISSUER, audience=AUDIENCE, jwks_file=file))
+    with pytest.raises(Unavailable, match="can't be had"):
+        keys.find("old")
+    file.write_text(json.dumps({"keys": [jwk(RSA, "old")]}))
+    assert keys.find("old") is not None
+    file.write_text(json.dumps({"keys": [jwk(EC, "a new one")]}))
+    assert keys.find("a new one") is not None
+    assert keys.find("old") is None
+    for broken in ("{", '{"keys": []}'):
+        file.write_text(broken)
+        assert keys.find("a new one") is not None
+    file.unlink()
+    assert keys.find("a new one") is not None
+
+
 def test_one_key_without_a_name_is_the_one(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     nameless = {name: value for name, value in jwk(ED, "x").items() if name != "kid"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -17,13 +16,14 @@ from modelyard.asgi.auth.runs import RunTokens
 from modelyard.asgi.auth.static import StaticTokens
 from modelyard.asgi.auth.token_review import ServiceAccounts
 from modelyard.errors import Unauthenticated, UsageError
+from modelyard.files import file_stamp
 from modelyard.run_tokens import PREFIX, read_run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelyard.asgi.auth.file import AuthFile, Oidc
-    from modelyard.asgi.auth.keys import Keys
+    from modelyard.asgi.auth.keys import KeySet
     from modelyard.asgi.auth.principal import Principal
     from modelyard.asgi.auth.runs import RunFacts
 
@@ -48,7 +48,7 @@ class Authenticator:
 
     Args:
         path: The file that `MODELYARD_AUTH_FILE` names.
-        run_key_file: The key of run tokens, where the file names none; there are no run tokens without one.
+        run_key_file: The key of run tokens, read anew with the file; there are no run tokens without one.
         find_run: What is known of a run; run tokens are good for nothing without it.
 
     Raises:
@@ -59,10 +59,10 @@ class Authenticator:
         self._path = path
         self._run_key_file = run_key_file
         self._find_run = find_run
-        self._keys: dict[Oidc, Keys] = {}
+        self._keys: dict[Oidc, KeySet] = {}
         self._lock = threading.Lock()
         self._looked = time.monotonic()
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self._kinds = self._opened(read_auth_file(path))
 
     def quick(self, token: str) -> Principal | None:
@@ -100,7 +100,7 @@ class Authenticator:
             return
         try:
             self._looked = now
-            stamp = _stamp(self._path)
+            stamp = file_stamp(self._path)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._kinds = self._opened(read_auth_file(self._path))
@@ -113,16 +113,15 @@ class Authenticator:
     def _opened(self, said: AuthFile) -> _Kinds:
         return _Kinds(said, self)
 
-    def keys_of(self, entry: Oidc) -> Keys:
+    def keys_of(self, entry: Oidc) -> KeySet:
         """The keys of an issuer; what was fetched stays when the file is read anew."""
         return self._keys.setdefault(entry, open_keys(entry))
 
-    def run_tokens(self, said: AuthFile) -> RunTokens | None:
+    def run_tokens(self) -> RunTokens | None:
         """What knows run tokens, where the service knows runs."""
-        path = said.run_key_file or self._run_key_file
-        if self._find_run is None or not path:
+        if self._find_run is None or not self._run_key_file:
             return None
-        return RunTokens(read_run_key(path), self._find_run)
+        return RunTokens(read_run_key(self._run_key_file), self._find_run)
 
 
 def open_authenticator(
@@ -150,13 +149,4 @@ class _Kinds:
         names = frozenset(entry.name for entry in said.tokens)
         self.oidc = [OidcTokens(entry, names, authenticator.keys_of(entry), self.remembered) for entry in said.oidc]
         self.kubernetes = None if said.kubernetes is None else ServiceAccounts(said.kubernetes, self.remembered)
-        self.runs = authenticator.run_tokens(said)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes with a file: a mounted Secret is another file behind the same name."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - once a second, in the loop that serves
-    except OSError:
-        return ()
-    return (found.st_ino, found.st_mtime_ns, found.st_size)
+        self.runs = authenticator.run_tokens()

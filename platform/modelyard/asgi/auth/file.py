@@ -167,8 +167,6 @@ class AuthFile(Entry):
     tokens: tuple[StaticToken, ...] = ()
     oidc: tuple[Oidc, ...] = ()
     kubernetes: Kubernetes | None = None
-    run_key_file: Path | None = None
-    """The key of run tokens; the one that `MODELYARD_RUN_KEY_FILE` names unless said."""
 
     @model_validator(mode="after")
     def _is_of_use(self) -> AuthFile:

@@ -1,7 +1,7 @@
 """An issuer's public keys: fetched, kept, and fetched again when they are old or one is missing.
 
 A token may name any key it likes, so an unknown name alone must not make the service ask: it does so once an interval
-at most. While the issuer does not answer, the keys that it gave last stay good.
+at most. While the issuer does not answer, the keys that it gave last stay good. Those in a file are as it has them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import httpx
 import structlog
 
 from modelyard.errors import Unavailable
+from modelyard.files import file_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,17 @@ _LARGEST = 1 << 20  # bytes of a key set; those of large providers have some tho
 _log = structlog.get_logger(__name__)
 
 Jwk = dict[str, Any]
+
+
+class KeySet(Protocol):
+    """The keys of one issuer; threads may share them."""
+
+    def find(self, kid: str | None) -> Jwk | None:
+        """A key by its name; the only key, where no name is said. None where there is none, as far as is known.
+
+        Raises:
+            Unavailable: There are no keys yet.
+        """
 
 
 class KeySource(Protocol):
@@ -67,13 +79,40 @@ def from_url(url: str, ca_file: Path | None) -> KeySource:
     return fetch
 
 
-def from_file(path: Path) -> KeySource:
-    """Keys in a file."""
-    return path.read_bytes
+class FileKeys:
+    """The keys of one issuer in a file: read anew once it has changed. While it can't be read, its last ones stay good.
+
+    Args:
+        issuer: Whose they are, for messages.
+        path: The file.
+    """
+
+    def __init__(self, issuer: str, path: Path) -> None:
+        self._issuer = issuer
+        self._path = path
+        self._lock = threading.Lock()
+        self._keys: Mapping[str, Jwk] | None = None
+        self._stamp: tuple[int, ...] | None = None
+
+    def find(self, kid: str | None) -> Jwk | None:
+        """A key by its name; the only key, where no name is said. None where there is none in the file.
+
+        Raises:
+            Unavailable: The file could not be read yet.
+        """
+        with self._lock:
+            stamp = file_stamp(self._path)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                try:
+                    self._keys = _read(self._path.read_bytes())
+                except (OSError, ValueError) as error:
+                    _not_had(self._issuer, error)
+            return _pick(_there(self._keys, self._issuer), kid)
 
 
 class Keys:
-    """The keys of one issuer; threads may share them.
+    """The keys of one issuer behind an address.
 
     Args:
         issuer: Whose they are, for messages.
@@ -110,11 +149,19 @@ class Keys:
                     self._keys = _read(self._source())
                     self._fetched = now
                 except (httpx.HTTPError, OSError, ValueError) as error:
-                    _log.warning("keys not fetched", issuer=self._issuer, error=f"{type(error).__name__}: {error}")
-            if self._keys is None:
-                msg = f"the keys of {self._issuer} can't be had"
-                raise Unavailable(msg, "try again; the service's log says why")
-            return self._keys
+                    _not_had(self._issuer, error)
+            return _there(self._keys, self._issuer)
+
+
+def _not_had(issuer: str, error: Exception) -> None:
+    _log.warning("keys not fetched", issuer=issuer, error=f"{type(error).__name__}: {error}")
+
+
+def _there(keys: Mapping[str, Jwk] | None, issuer: str) -> Mapping[str, Jwk]:
+    if keys is None:
+        msg = f"the keys of {issuer} can't be had"
+        raise Unavailable(msg, "try again; the service's log says why")
+    return keys
 
 
 def _pick(keys: Mapping[str, Jwk], kid: str | None) -> Jwk | None:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from modelyard.asgi.auth.file import made_principal
-from modelyard.asgi.auth.keys import Keys, from_file, from_url
+from modelyard.asgi.auth.keys import FileKeys, Keys, from_url
 from modelyard.asgi.auth.principal import RUN_PREFIX, Role
 from modelyard.errors import Unauthenticated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from modelyard.asgi.auth.file import Oidc
-    from modelyard.asgi.auth.keys import Jwk
+    from modelyard.asgi.auth.keys import Jwk, KeySet
     from modelyard.asgi.auth.principal import Principal
     from modelyard.asgi.auth.remembered import Remembered
 
@@ -66,7 +66,7 @@ class OidcTokens:
         self,
         entry: Oidc,
         taken: Collection[str],
-        keys: Keys,
+        keys: KeySet,
         remembered: Remembered[Principal],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -137,10 +137,10 @@ class OidcTokens:
         return made_principal(name, tuple(roles), () if Role.OPERATOR in roles else named, reads=entry.reads)
 
 
-def open_keys(entry: Oidc) -> Keys:
+def open_keys(entry: Oidc) -> KeySet:
     """The keys of an issuer."""
     if entry.jwks_file is not None:
-        return Keys(entry.issuer, from_file(entry.jwks_file))
+        return FileKeys(entry.issuer, entry.jwks_file)
     return Keys(entry.issuer, from_url(entry.jwks_url or "", entry.ca_file))
 
 
