@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,14 +11,14 @@ from modelyard.registry.http import HttpRegistry
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
-from tests.registry.making import PINS, apply, claim_of, definition, register, run_of
+from tests.registry.making import PINS, apply, claim_of, definition, feature_set, register, run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import ModelVersion
+    from modelyard.registry.records import FeatureSetVersion, ModelVersion
     from modelyard.registry.registry import Registry
     from tests.registries import Clock, Service
 
@@ -266,3 +266,81 @@ def test_a_deleted_version_is_not_approved(local: LocalRegistry, acting: As, mad
     local._metadata.retire_version(deleted, expected=VersionState.ARCHIVED, promotions=0, happenings=[])
     with pytest.raises(Conflict, match="is DELETED"):
         acting("wanjiru").approve("ke", made.number)
+
+
+MOVED = {"path": "elsewhere/*.csv"}
+DOUBTED = {"expectations": [{"expect": "column_values_to_not_be_null", "column": "amount"}]}
+
+
+def reading(change: Mapping[str, Any], *, source: str = "transactions", **document: Any) -> dict[str, Any]:
+    """A feature set whose source is said otherwise."""
+    content = feature_set(**{"source": source, **document})
+    content["sources"] = {source: {**content["sources"]["transactions"], "name": source, **change}}
+    return content
+
+
+def put(registry: Registry, definition: dict[str, Any]) -> FeatureSetVersion:
+    return registry.register_feature_set(definition, project="lender", lineage={})
+
+
+@pytest.fixture(params=["itself", "by way of another set"])
+def relied_on(request: pytest.FixtureRequest, acting: As, local: LocalRegistry, tmp_path: Path) -> As:
+    """A feature set that a model with an approved version has used, and does not use any more."""
+    author = acting("amina")
+    put(author, feature_set())
+    used = feature_set()
+    if request.param != "itself":
+        used = feature_set("later", refs={"history": feature_set()})
+        put(author, used)
+    apply(author, approval="required", feature_sets={used["document"]["name"]: used})
+    put(author, reading(MOVED))  # nobody has a version yet
+    put(author, feature_set())
+    register(local, tmp_path)
+    apply(author, approval="required")
+    return acting
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        reading(MOVED),
+        reading(DOUBTED),
+        reading(MOVED, window="7d"),
+        feature_set(expectations=[{"expect": "column_to_exist", "column": "history_total"}]),
+    ],
+)
+def test_what_was_approved_goes_on_reading_what_it_read(relied_on: As, changed: dict[str, Any]) -> None:
+    author = relied_on("amina")
+    before = author.feature_set("history")
+    with pytest.raises(Forbidden, match="version 1 of `history` would read other rows") as caught:
+        put(author, changed)
+    assert caught.value.hint == "`ke`, which asks for approval, relies on it: let an operator apply this"
+    assert author.feature_set("history") == before
+
+
+def test_a_source_that_was_away_comes_back_to_where_it_was(relied_on: As) -> None:
+    author = relied_on("amina")
+    assert put(author, reading({}, source="purchases", window="7d")).number == 2
+    with pytest.raises(Forbidden):
+        put(author, reading(MOVED, window="14d"))
+    assert put(author, reading({}, window="14d")).number == 3
+
+
+def test_what_reads_the_same_may_be_said_by_its_authors(relied_on: As) -> None:
+    author = relied_on("amina")
+    assert put(author, feature_set(description="What was spent.")).number == 1
+    assert put(author, feature_set(window="7d")).number == 2
+    assert put(author, reading(MOVED, source="purchases", window="14d")).number == 3
+
+
+def test_an_operator_moves_what_others_rely_on(relied_on: As, local: LocalRegistry) -> None:
+    assert put(local, reading(MOVED)).number == 1
+    assert put(relied_on("amina"), reading(MOVED, window="7d")).number == 2
+
+
+def test_a_set_on_which_no_approval_hangs_is_its_authors(acting: As, local: LocalRegistry, tmp_path: Path) -> None:
+    author = acting("amina")
+    put(author, feature_set())
+    apply(author, feature_sets={"history": feature_set()})
+    register(local, tmp_path)
+    assert put(author, reading(MOVED)).number == 1

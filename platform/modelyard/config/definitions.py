@@ -32,6 +32,14 @@ def _meaning_of(source: Source) -> dict[str, Any]:
     )
 
 
+def _readings(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """Where sources lie, and what is expected of them."""
+    return {
+        name: {"path": source.path, **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)}
+        for name, source in sorted(sources.items())
+    }
+
+
 class FeatureSetDefinition(Settings):
     """A feature set with its query's text, its sources and the feature sets it refers to."""
 
@@ -68,6 +76,12 @@ class FeatureSetDefinition(Settings):
         sources = {name: _meaning_of(source) for name, source in self.sources.items()}
         refs = {name: ref.digest for name, ref in self.refs.items()}
         return digest({"document": document, "query": self.query, "sources": sources, "refs": refs})
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What of the definition says which rows are read, and how they and its values are checked: not in `digest`."""
+        expectations = self.document.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)
+        return {**expectations, "sources": _readings(self.sources)}
 
     def located_as(self, newest: FeatureSetDefinition) -> FeatureSetDefinition:
         """This definition, its sources read from where another version of it reads them.
@@ -141,14 +155,7 @@ class ModelDefinition(Settings):
         """What of the definition decides how versions are run: a change here is a new revision, and no run."""
         document = self.document.content()
         sections: dict[str, Any] = {key: document[key] for key in _DEPLOYMENT if key in document}
-        sources = {
-            name: {
-                "path": source.path,
-                **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True),
-            }
-            for name, source in sorted(self.sources.items())
-        }
-        return {**sections, "sources": sources}
+        return {**sections, "sources": _readings(self.sources)}
 
     @property
     def prose(self) -> dict[str, Any]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from modelyard.config.definitions import FeatureSetDefinition
-from modelyard.errors import Conflict, NotFound
+from modelyard.config.definitions import FeatureSetDefinition, kept_definition
+from modelyard.errors import Conflict, Forbidden, NotFound
 from modelyard.registry.checks import check_name, check_number, check_project, check_text
 from modelyard.registry.documents import plain_json
-from modelyard.registry.pages import check_limit
+from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import FeatureSetVersion, Page
 from modelyard.registry.rules.base import Rules, read_definition, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from modelyard.registry.metadata import Happening
 
@@ -52,7 +53,7 @@ class FeatureSetRules(Rules):
         same = self._metadata.feature_set_for_digest(wanted.name, wanted.digest)
         # Of another team's set, what is there may be asked for: models of all teams pin it.
         if same is None:
-            self._check_teams(wanted, current)
+            self._check_change(wanted, current)
             return self._metadata.add_feature_set(
                 wanted.name,
                 wanted.digest,
@@ -63,14 +64,57 @@ class FeatureSetRules(Rules):
         # Its values stay; where it reads from, who owns it and what is expected of it may be said anew.
         revised = wanted.model_copy(update={name: getattr(same, name) for name in _KEPT})
         if revised != same or current != same:
-            self._check_teams(wanted, current)
+            self._check_change(wanted, current)
             told = self._told(revised, "feature_set.revised")
             self._metadata.put_feature_set(revised, uses=uses, happenings=[told])
         return revised
 
-    def _check_teams(self, wanted: FeatureSetVersion, current: FeatureSetVersion | None) -> None:
+    def _check_change(self, wanted: FeatureSetVersion, current: FeatureSetVersion | None) -> None:
         for team in {wanted.team, *([] if current is None else [current.team])}:
             self._check_team(team, f"the feature set `{wanted.name}`")
+        if current is not None and not self._operator:
+            self._check_approved(wanted, current)
+
+    def _check_approved(self, wanted: FeatureSetVersion, current: FeatureSetVersion) -> None:
+        """Make sure that what was approved does not read other rows from now on, or check them otherwise.
+
+        Any version of the set counts: they all read from where the last registered one does.
+
+        Raises:
+            Forbidden: One would, and models rely on it whose versions somebody else has to approve.
+        """
+        now, then = self._read(current), self._read(wanted)
+        for version in every(lambda page: self._metadata.feature_set_versions(wanted.name, page=page, limit=100)):
+            old = self._read(version)
+            new = then if version.digest == wanted.digest else old
+            if old.located_as(now).reading == new.located_as(then).reading:
+                continue
+            if (model := next(self._approved_with(f"feature_set:{wanted.name}"), None)) is not None:
+                msg = (
+                    f"version {version.number} of `{wanted.name}` would read other rows, or expect other things of them"
+                )
+                raise Forbidden(msg, f"`{model}`, which asks for approval, relies on it: let an operator apply this")
+
+    def _read(self, version: FeatureSetVersion) -> FeatureSetDefinition:
+        place = f"version {version.number} of feature set `{version.name}`"
+        return kept_definition(FeatureSetDefinition, self._whole(version).definition, place)
+
+    def _approved_with(self, subject: str) -> Iterator[str]:
+        """The models that ask for approval, have versions, and ever depended on a feature set or on what uses it."""
+        ways = deque([subject])
+        seen = {subject}
+        while ways:
+            for dependent in self._every_dependent(ways.popleft()):
+                kind, _, name = dependent.partition(":")
+                if kind == "feature_set" and dependent not in seen:
+                    seen.add(dependent)
+                    ways.append(dependent)
+                record = self._metadata.model(name) if kind == "model" else None
+                if record is not None and record.needs_approval and record.latest is not None:
+                    yield name
+
+    def _every_dependent(self, subject: str) -> Iterator[str]:
+        return every(lambda page: self._metadata.dependents(subject, page=page, limit=100))
 
     def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
         return self._whole(self._known(name, number))
