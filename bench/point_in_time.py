@@ -190,8 +190,8 @@ def _files(folder: Path) -> list[str]:
 def _request() -> Any:
     from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
     from modelyard.config.kinds import FeatureSet, Model, Source
-    from modelyard.features.request import TrainingSetRequest
     from modelyard.registry.records import FeatureSetPin
+    from modelyard.registry.run_spec import TrainingSetRequest
 
     version = {"apiVersion": "modelyard/v1"}
     columns = {"who": "string", "at": "timestamp", "label": "integer"}

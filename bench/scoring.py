@@ -160,8 +160,9 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     from modelyard.canonical import canonical_json, digest, file_digest
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import FeatureSetPin, Run, RunState
+    from modelyard.registry.run_spec import RunSpec
+    from modelyard.training.job_tasks import TaskFile, TrainTask
     from modelyard.training.run_task import run_task
-    from modelyard.training.spec import RunSpec, TaskFile, TrainTask
     from modelyard.training.storage.stored import load_version
 
     registry.apply_model(_definition(name), project="bench", expected_revision=0)

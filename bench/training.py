@@ -25,8 +25,8 @@ from bench.report import Row, print_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.settings import Settings
-    from modelyard.training.spec import RunSpec
 
 ROWS, COLUMNS = 30_000, 23
 LIMIT = 1.5  # seconds
@@ -116,7 +116,7 @@ def _train(settings: Settings, spec: RunSpec, *, again: bool) -> float:
 def _spec(name: str) -> RunSpec:
     from modelyard.canonical import digest
     from modelyard.config.definitions import ModelDefinition
-    from modelyard.training.spec import RunSpec
+    from modelyard.registry.run_spec import RunSpec
 
     columns = {"id": "integer", "bad": "integer", **{f"x{index}": "double" for index in range(COLUMNS)}}
     source = {

@@ -26,6 +26,7 @@ from modelyard.asgi.auth.rules import (
 from modelyard.asgi.auth.runs import RunFacts
 from modelyard.errors import NotFound
 from modelyard.registry.local import LocalRegistry
+from modelyard.registry.run_spec import bundles_of
 
 MODEL = "/v1/models/{model}"
 VERSION = f"{MODEL}/versions/{{number}}"
@@ -146,7 +147,6 @@ def find_run(registry: LocalRegistry) -> Callable[[str], RunFacts | None]:
             run = registry.run(run_id)
         except NotFound:
             return None
-        bundles = run.spec.get("definition", {}).get("bundles", {})
-        return RunFacts(run.model, run.team, run.tries, run.state.terminal, frozenset(bundles.values()))
+        return RunFacts(run.model, run.team, run.tries, run.state.terminal, bundles_of(run.spec))
 
     return find

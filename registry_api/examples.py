@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from modelyard.config.definitions import ModelDefinition
 from modelyard.registry.lineage import AffectedModel, FeatureSetLineage, VersionLineage
 from modelyard.registry.messages import ApplyModel, Approve, Archive, Promote, RegisterFeatureSet, Rollback, Trainer
 from modelyard.registry.records import (
@@ -32,6 +34,7 @@ from modelyard.registry.records import (
     VersionClaim,
     VersionState,
 )
+from modelyard.registry.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +43,6 @@ NOON = datetime(2026, 11, 20, 9, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 20, 21, tzinfo=UTC)
 MODEL = "ke_loan_default"
 FEATURE_SET = "borrower_history"
-RUN_ID = "ke-loan-default-4f1c92ab77d0-1"
 DIGEST = "4f1c92ab77d0" + "0" * 52
 
 SOURCE_DEFINITION: dict[str, Any] = {
@@ -91,19 +93,29 @@ MODEL_DEFINITION: dict[str, Any] = {
     "feature_sets": {FEATURE_SET: FEATURE_SET_DEFINITION},
 }
 
-ARTIFACT = Artifact(path="model.skops", size=52_311, sha256=DIGEST)
-PINS = Pins(
-    config=DIGEST,
+SPEC = RunSpec(
+    definition=ModelDefinition.model_validate_json(json.dumps(MODEL_DEFINITION)),
+    as_of=datetime(2026, 11, 19, 21, tzinfo=UTC),
+    to=date(2026, 11, 20),
+    feature_sets=(FeatureSetPin(name=FEATURE_SET, version=3, digest=DIGEST),),
     code=DIGEST,
     environment=DIGEST,
+)
+RUN_ID = SPEC.run_id(1)
+
+ARTIFACT = Artifact(path="model.skops", size=52_311, sha256=DIGEST)
+PINS = Pins(
+    config=SPEC.config,
+    code=SPEC.code,
+    environment=SPEC.environment,
     training_set=DIGEST,
-    feature_sets=(FeatureSetPin(name=FEATURE_SET, version=3, digest=DIGEST),),
+    feature_sets=SPEC.feature_sets,
 )
 CLAIM = VersionClaim(
     model=MODEL,
     key=RUN_ID,
     run=RUN_ID,
-    request=DIGEST,
+    request=SPEC.request,
     pins=PINS,
     metrics={"roc_auc": Estimate(value=0.741, low=0.728, high=0.754)},
     artifacts=(ARTIFACT,),
@@ -140,7 +152,7 @@ RECORD = ModelRecord(
     timezone="Africa/Nairobi",
     revision=2,
     definition=MODEL_DEFINITION,
-    config=DIGEST,
+    config=SPEC.config,
     latest=7,
     promotions=1,
     created_at=NOON,
@@ -188,9 +200,9 @@ QUEUED = Run(
     model=MODEL,
     project="lender",
     team="credit-ke",
-    request=DIGEST,
+    request=SPEC.request,
     attempt=1,
-    spec={"as_of": "2026-11-20T09:00:00Z"},
+    spec=SPEC.content(),
     state=RunState.QUEUED,
     created_at=NOON,
     created_by="amina",

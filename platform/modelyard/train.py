@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
     from modelyard.registry.records import ModelRecord, Outcome, Run
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.training.identity import Platform
-    from modelyard.training.spec import RunSpec
     from modelyard.workspace import Workspace
 
 T = TypeVar("T", bound="FeatureSetDefinition | ModelDefinition")

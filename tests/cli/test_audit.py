@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.cli.main import run
 from modelyard.registry.home import RegistryHome
-from tests.registry.making import apply, run_of
+from tests.registry.making import apply, definition, run_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def _history(home: Path) -> None:
     registry = RegistryHome(home).registry("amina")
     for seed in range(3):
         apply(registry, seed=seed)
-    registry.queue_run(run_of())
+    registry.queue_run(run_of(spec=spec_of(definition(seed=2))))
     RegistryHome(home).registry("brian").archive_model("ke", reason="done")
 
 

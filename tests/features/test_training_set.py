@@ -18,8 +18,8 @@ from modelyard.datasets.store import Manifest
 from modelyard.errors import InvalidData, NotFound
 from modelyard.features.partitions import dataset_of
 from modelyard.features.registration import register_feature_sets
-from modelyard.features.request import TrainingSetRequest
 from modelyard.features.training_set import build_training_set
+from modelyard.registry.run_spec import TrainingSetRequest
 from tests.features.builders import Place, feature_set, model, pins, source, utc
 from tests.registries import open_registry
 
@@ -323,7 +323,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from modelyard.features import training_set as module
-from modelyard.features.request import TrainingSetRequest
+from modelyard.registry.run_spec import TrainingSetRequest
 from modelyard.datasets.filesystem import FilesystemStaging
 from tests.features.builders import Place
 

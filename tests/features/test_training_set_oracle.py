@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from modelyard.config.definitions import FeatureSetDefinition, ModelDefinition
 from modelyard.config.kinds.base import format_duration
-from modelyard.features.request import TrainingSetRequest
 from modelyard.features.training_set import build_training_set
+from modelyard.registry.run_spec import TrainingSetRequest
 from tests.features.builders import Place, feature_set, model, pins, source
 from tests.features.oracle import Row, assert_equal, instants, values_at
 

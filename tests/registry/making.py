@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from modelyard.canonical import digest
+from modelyard.config.definitions import ModelDefinition
 from modelyard.registry.records import Artifact, Estimate, FeatureSetPin, Pins, Run, RunState, VersionClaim
 from modelyard.registry.rules.base import utc_now
+from modelyard.registry.run_spec import RunSpec
 from modelyard.registry.transfer import register_version
 from tests.registries import NOON, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
@@ -131,17 +131,24 @@ def register(registry: Registry, folder: Path, key: str = "key", model: str = "k
     return register_version(registry, claim_of(key, model, **claim), write_files(folder / "made"))
 
 
-def run_of(run_id: str = "ke-aaaaaaaaaaaa-1", model: str = "ke", **fields: Any) -> Run:
-    """A queued run."""
-    spec = fields.pop("spec", {"as_of": "2026-11-20T00:00:00Z"})
+def spec_of(applied: Mapping[str, Any], **fields: Any) -> RunSpec:
+    """What a run of a definition is asked to make."""
+    read = ModelDefinition.model_validate_json(json.dumps(applied))
+    made = {"as_of": datetime(2026, 11, 20, tzinfo=UTC), "to": date(2026, 11, 20), "code": DIGEST, **fields}
+    return RunSpec(definition=read, environment=DIGEST, **made)
+
+
+def run_of(model: str = "ke", attempt: int = 1, *, spec: RunSpec | None = None, **fields: Any) -> Run:
+    """A queued run, of the usual definition unless said."""
+    spec = spec or spec_of(definition(model))
     return Run(
-        id=run_id,
+        id=spec.run_id(attempt),
         model=model,
         project="lender",
         team="credit-ke",
-        request=digest(spec),
-        attempt=1,
-        spec=spec,
+        request=spec.request,
+        attempt=attempt,
+        spec=spec.content(),
         state=RunState.QUEUED,
         created_at=NOON,
         created_by="amina",

@@ -23,9 +23,9 @@ def test_the_same_registry_acts_under_another_name(local: LocalRegistry) -> None
 
 def test_nobody_claims_a_version_in_the_name_of_a_run_but_the_run(local: LocalRegistry) -> None:
     apply(local)
-    local.queue_run(run_of("ke-aaaaaaaaaaaa-1"))
-    claim = claim_of().model_copy(update={"run": "ke-aaaaaaaaaaaa-1"})
+    local.queue_run(run_of())
+    claim = claim_of().model_copy(update={"run": run_of().id})
     with pytest.raises(Forbidden, match="only the run itself"):
         local.acting_as("amina", operator=False).claim(claim)
-    mine = local.acting_as("run:ke-aaaaaaaaaaaa-1", operator=False, run="ke-aaaaaaaaaaaa-1")
-    assert mine.claim(claim).version.run == "ke-aaaaaaaaaaaa-1"
+    mine = local.acting_as(f"run:{run_of().id}", operator=False, run=run_of().id)
+    assert mine.claim(claim).version.run == run_of().id

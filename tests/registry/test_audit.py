@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.registry.audit import Breach, ChainReport, verify
-from tests.registry.making import all_changes, apply, run_of
+from tests.registry.making import all_changes, apply, definition, run_of, spec_of
 from tests.registry.places import Place, dynamodb_client
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _history(local: LocalRegistry) -> None:
     for seed in range(4):
         for name in MODELS:
             apply(local, name, seed=seed)
-    local.queue_run(run_of())
+    local.queue_run(run_of(spec=spec_of(definition(seed=3))))
 
 
 def reports(place: Place) -> dict[str, ChainReport]:

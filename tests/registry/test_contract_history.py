@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import InvalidData
-from tests.registry.making import all_changes, apply, feature_set, register, run_of
+from tests.registry.making import all_changes, apply, definition, feature_set, register, run_of, spec_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.registry import Registry
     from tests.registries import Clock
+
+RUN = run_of(spec=spec_of(definition(seed=1)))
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +27,8 @@ def _history(registry: Registry, tmp_path: Path) -> None:
     registry.promote("ke", 1, reason="better")
     registry.rollback("ke", to=2)
     registry.archive_version("ke", 1, reason="old")
-    registry.queue_run(run_of())
-    registry.cancel_run(run_of().id)
+    registry.queue_run(RUN)
+    registry.cancel_run(RUN.id)
     registry.register_feature_set(feature_set(), project="lender", lineage={})
     registry.archive_model("ke", reason="done")
 
@@ -46,8 +48,8 @@ def test_everything_that_happened_is_told_in_order(registry: Registry, clock: Cl
     others = [(event.subject, event.type) for event in events if event.subject != "model:ke"]
     assert sorted(others) == [
         ("feature_set:history", "feature_set.registered"),
-        ("run:ke-aaaaaaaaaaaa-1", "run.cancelled"),
-        ("run:ke-aaaaaaaaaaaa-1", "run.queued"),
+        (f"run:{RUN.id}", "run.cancelled"),
+        (f"run:{RUN.id}", "run.queued"),
     ]
     assert {event.by for event in events} == {"amina"}
     assert {event.at for event in events} == {clock.now}
@@ -68,7 +70,7 @@ def test_a_subject_s_history_comes_newest_first_in_pages(registry: Registry) -> 
     of_model = [event for event in all_changes(registry) if event.subject == "model:ke"]
     assert [*page.items, *rest.items] == of_model[::-1]
     assert rest.next is None
-    assert [event.type for event in registry.history("run:ke-aaaaaaaaaaaa-1").items] == ["run.cancelled", "run.queued"]
+    assert [event.type for event in registry.history(f"run:{RUN.id}").items] == ["run.cancelled", "run.queued"]
     assert [event.type for event in registry.history("feature_set:history").items] == ["feature_set.registered"]
     assert registry.history("model:nobody").items == ()
 

@@ -9,7 +9,17 @@ import pytest
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.records import RunState
-from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, register, run_of, source
+from tests.registry.making import (
+    all_changes,
+    apply,
+    claim_of,
+    definition,
+    feature_set,
+    register,
+    run_of,
+    source,
+    spec_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +66,7 @@ def test_another_run_is_queued_without_a_revision(registry: Registry) -> None:
     assert again.revision == 1
     assert registry.run(run_of().id).state is RunState.QUEUED
     with pytest.raises(Conflict, match="revision 1"):
-        registry.apply_model(definition(), project="lender", expected_revision=9, run=run_of("ke-bbbbbbbbbbbb-1"))
+        registry.apply_model(definition(), project="lender", expected_revision=9, run=run_of(attempt=2))
 
 
 def test_a_stale_plan_is_refused(registry: Registry) -> None:
@@ -126,7 +136,7 @@ def test_archiving_a_model_ends_its_runs_and_what_is_live(registry: Registry, tm
     register(registry, tmp_path)
     registry.promote("ke", 1)
     registry.queue_run(run_of())
-    registry.queue_run(run_of("gh-aaaaaaaaaaaa-1", "gh"))
+    registry.queue_run(run_of("gh"))
     clock.pass_(days=2)
     assert registry.live("ke", clock.now) is not None
     archived = registry.archive_model("ke", reason="retired")
@@ -138,7 +148,7 @@ def test_archiving_a_model_ends_its_runs_and_what_is_live(registry: Registry, tm
     for refused in (
         lambda: registry.promote("ke", 1),
         lambda: registry.rollback("ke"),
-        lambda: registry.queue_run(run_of("ke-bbbbbbbbbbbb-1")),
+        lambda: registry.queue_run(run_of(attempt=2)),
     ):
         with pytest.raises(Conflict, match="archived"):
             refused()
@@ -164,9 +174,10 @@ def test_a_large_definition_is_kept_whole(registry: Registry, tmp_path: Path) ->
     columns = {f"a_column_with_a_long_name_{number}": "double" for number in range(4000)}
     large = definition()
     large["sources"]["loans"]["columns"].update(columns)
-    record = registry.apply_model(large, project="lender", expected_revision=0, run=run_of(spec={"large": large}))
+    run = run_of(spec=spec_of(large))
+    record = registry.apply_model(large, project="lender", expected_revision=0, run=run)
     assert record.definition == registry.model("ke").definition == registry.models().items[0].definition == large
-    assert registry.run(run_of().id).spec == registry.runs().items[0].spec == {"large": large}
+    assert registry.run(run.id).spec == registry.runs().items[0].spec == run.spec
     assert registry.apply_model(large, project="lender", expected_revision=0) == record
     documents = list((tmp_path / "home" / "artifacts" / "documents").iterdir())
     assert len(documents) == 2

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
-from modelyard.registry.records import Estimate, Outcome, RunProgress, RunState
-from tests.registry.making import apply, run_of
+from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, RunProgress, RunState
+from tests.registry.making import DIGEST, apply, definition, feature_set, run_of, spec_of
 
 if TYPE_CHECKING:
+    from modelyard.registry.records import ModelRecord, Run
     from modelyard.registry.registry import Registry
     from tests.registries import Clock
 
@@ -36,18 +37,84 @@ def test_a_new_run_is_new(registry: Registry) -> None:
         with pytest.raises(InvalidData, match="a new run"):
             registry.queue_run(run_of().model_copy(update=changed))
     with pytest.raises(NotFound, match="no model"):
-        registry.queue_run(run_of(model="nobody"))
+        registry.queue_run(run_of("nobody"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": "ke-aaaaaaaaaaaa-1"}, {"attempt": 2}, {"request": DIGEST}, {"spec": run_of("gh").spec}],
+    ids=["another id", "another attempt", "another request", "another model's"],
+)
+def test_a_run_is_called_what_it_asks_for(registry: Registry, changed: dict[str, Any]) -> None:
+    odd = run_of().model_copy(update=changed)
+    for queue in (lambda: registry.queue_run(odd), lambda: _applied(registry, odd)):
+        with pytest.raises(InvalidData, match="follow from what it asks"):
+            queue()
+    assert registry.runs().items == ()
+
+
+@pytest.mark.parametrize("spec", [{}, {"definition": []}, {"definition": {}}, {**run_of().spec, "more": 1}])
+def test_a_specification_is_one(registry: Registry, spec: dict[str, Any]) -> None:
+    odd = run_of().model_copy(update={"spec": spec})
+    for queue in (lambda: registry.queue_run(odd), lambda: _applied(registry, odd)):
+        with pytest.raises(InvalidData, match="specification of run"):
+            queue()
+    assert registry.runs().items == ()
+
+
+def test_an_id_is_that_of_one_request(registry: Registry) -> None:
+    apply(registry, "gh")
+    registry.queue_run(run_of())
+    for other in (run_of(spec=spec_of(definition(), code="b" * 64)), run_of("gh")):
+        taken = other.model_copy(update={"id": RUN_ID})
+        for queue in (lambda run=taken: registry.queue_run(run), lambda run=taken: _applied(registry, run)):
+            with pytest.raises(Conflict, match="the run of another request"):
+                queue()
+    with pytest.raises(InvalidData, match="came with `gh`"):
+        registry.apply_model(definition("gh"), project="lender", expected_revision=1, run=run_of())
+
+
+def test_a_run_is_of_the_definition_that_is_applied(registry: Registry) -> None:
+    apply(registry, seed=1)
+    with pytest.raises(Conflict, match="is not the one applied") as caught:
+        registry.queue_run(run_of())
+    assert caught.value.hint == "plan again, then apply"
+    with pytest.raises(Conflict, match="is not the one applied"):
+        registry.apply_model(definition(seed=2), project="lender", expected_revision=2, run=run_of())
+    _applied(registry, run_of())
+    assert registry.queue_run(run_of()) == registry.run(RUN_ID)
+
+
+def test_a_run_pins_versions_of_feature_sets_that_are_there(registry: Registry) -> None:
+    held = registry.register_feature_set(feature_set(), project="lender", lineage={})
+    there = FeatureSetPin(name="history", version=1, digest=held.digest)
+    for changed in ({"version": 2}, {"digest": DIGEST}, {"name": "devices"}):
+        odd = spec_of(definition(), feature_sets=[there.model_copy(update=changed)])
+        with pytest.raises(Conflict, match="which is not there so"):
+            registry.queue_run(run_of(spec=odd))
+    for changed in ({"version": 2**70}, {"name": "../x"}):
+        odd = spec_of(definition(), feature_sets=[there.model_copy(update=changed)])
+        with pytest.raises((InvalidData, NotFound)):
+            registry.queue_run(run_of(spec=odd))
+    assert registry.queue_run(run_of(spec=spec_of(definition(), feature_sets=[there]))).state is RunState.QUEUED
+
+
+def _applied(registry: Registry, run: Run) -> ModelRecord:
+    revision = registry.model(run.model).revision
+    return registry.apply_model(definition(run.model), project="lender", expected_revision=revision, run=run)
 
 
 @pytest.mark.parametrize("levels", [101, 150, 200, 254, 300, 700])
 def test_a_spec_that_could_not_be_read_again_is_refused(registry: Registry, levels: int) -> None:
     with pytest.raises(InvalidData):
-        registry.queue_run(run_of(spec=nested(levels)))
+        registry.queue_run(run_of().model_copy(update={"spec": nested(levels)}))
     assert registry.open_runs().items == ()
 
 
 def test_a_spec_may_nest(registry: Registry) -> None:
-    queued = registry.queue_run(run_of(spec=nested(95)))
+    deep = definition(pipeline=[{"use": "own.Model", "with": nested(90)}])
+    queued = run_of(spec=spec_of(deep))
+    registry.apply_model(deep, project="lender", expected_revision=1, run=queued)
     assert registry.open_runs().items == (queued,)
 
 
@@ -109,20 +176,18 @@ def test_a_run_in_progress_is_asked_to_end(registry: Registry) -> None:
 
 def test_runs_come_in_pages(registry: Registry) -> None:
     apply(registry, "gh")
-    ids = [f"ke-{number:012d}-1" for number in range(4)]
-    for run_id in ids:
-        registry.queue_run(run_of(run_id))
-    registry.queue_run(run_of("gh-000000000000-1", "gh"))
+    ids = [registry.queue_run(run_of(attempt=number)).id for number in range(1, 5)]
+    registry.queue_run(run_of("gh"))
     registry.cancel_run(ids[1])
     page = registry.runs(limit=2)
-    assert [run.id for run in page.items] == ["gh-000000000000-1", ids[3]]
+    assert [run.id for run in page.items] == [run_of("gh").id, ids[3]]
     assert [run.id for run in registry.runs(limit=9, page=page.next).items] == [ids[2], ids[1], ids[0]]
     first = registry.runs(model="ke", limit=3)
     assert [run.id for run in first.items] == [ids[3], ids[2], ids[1]]
     assert [run.id for run in registry.runs(model="ke", limit=3, page=first.next).items] == [ids[0]]
     waiting = registry.open_runs(limit=2)
     assert [run.id for run in waiting.items] == [ids[0], ids[2]]
-    assert [run.id for run in registry.open_runs(page=waiting.next).items] == [ids[3], "gh-000000000000-1"]
+    assert [run.id for run in registry.open_runs(page=waiting.next).items] == [ids[3], run_of("gh").id]
     with pytest.raises(NotFound):
         registry.runs(model="nobody")
 
@@ -155,7 +220,7 @@ def test_what_is_not_there_is_not_found(registry: Registry) -> None:
 def test_an_id_is_an_id(registry: Registry, run_id: str) -> None:
     for ask in (
         lambda: registry.run(run_id),
-        lambda: registry.queue_run(run_of(run_id)),
+        lambda: registry.queue_run(run_of().model_copy(update={"id": run_id})),
         lambda: registry.write_run_log(run_id, io.BytesIO(b"x")),
     ):
         with pytest.raises(InvalidData):

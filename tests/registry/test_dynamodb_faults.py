@@ -26,7 +26,7 @@ from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunProgress, RunState, VersionState
 from modelyard.registry.transfer import register_version
 from tests.registries import Clock, serving
-from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, run_of, write_files
+from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, run_of, spec_of, write_files
 from tests.registry.places import dynamodb_client
 from tests.registry.proxies import BreakingProxy, breaking
 
@@ -183,10 +183,10 @@ def test_another_writer_of_the_chain_is_no_reason_to_fail(
     registry: LocalRegistry, other: LocalRegistry, store: DynamoMetadata, faults: Faults
 ) -> None:
     apply(registry)
-    ids = (f"ke-{number:012d}-1" for number in range(1000))
-    neighbour = next(run_id for run_id in ids if chain_of(f"run:{run_id}") == chain_of("model:ke"))
+    runs = (run_of(attempt=number) for number in range(1, 1000))
+    neighbour = next(run for run in runs if chain_of(f"run:{run.id}") == chain_of("model:ke"))
     before = faults.sent[WRITE]
-    faults.before[WRITE] = lambda: other.queue_run(run_of(neighbour))
+    faults.before[WRITE] = lambda: other.queue_run(neighbour)
     apply(registry, seed=1)
     assert faults.sent[WRITE] == before + 2, "the first one came too late for its place in the chain"
     told = [(event.sequence, event.type) for event in all_changes(registry)]
@@ -315,7 +315,7 @@ def test_many_dependencies_are_all_remembered(registry: LocalRegistry) -> None:
     for number in range(120):
         name = f"source_{number:03d}"
         wide["sources"][name] = {**wide["sources"]["loans"], "name": name, "path": f"data/{name}.csv"}
-    registry.apply_model(wide, project="lender", expected_revision=0, run=run_of())
+    registry.apply_model(wide, project="lender", expected_revision=0, run=run_of(spec=spec_of(wide)))
     assert [registry.dependents(f"source:source_{number:03d}").items for number in (0, 119)] == [("model:ke",)] * 2
 
 

@@ -22,13 +22,13 @@ from modelyard.registry.entries import entry
 from modelyard.registry.integrity import damages
 from modelyard.registry.moving import MANIFEST, RECORDS, export_registry, import_registry
 from modelyard.registry.pages import every
-from modelyard.registry.records import RunProgress, RunState
+from modelyard.registry.records import Run, RunProgress, RunState
 from modelyard.registry.s3 import S3Artifacts
 from modelyard.registry.stores import RegistryStores
 from modelyard.registry.sweep import Sweep
 from tests.buckets import new_bucket
 from tests.registries import NOON, Clock
-from tests.registry.making import DAY, apply, claim_of, definition, feature_set, register, run_of
+from tests.registry.making import DAY, apply, claim_of, definition, feature_set, register, run_of, spec_of
 from tests.registry.places import Place
 
 if TYPE_CHECKING:
@@ -68,13 +68,23 @@ def registry_in(stores: RegistryStores, clock: Clock | None = None) -> LocalRegi
     return LocalRegistry(stores.metadata, stores.artifacts, actor="amina", clock=clock or Clock())
 
 
+def wide() -> dict[str, Any]:
+    """A definition that lies in a document of its own."""
+    made = definition("ke")
+    made["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
+    return made
+
+
+def asked(attempt: int = 1) -> Run:
+    """A run of that definition."""
+    return run_of(attempt=attempt, spec=spec_of(wide()))
+
+
 def live_through(stores: RegistryStores, folder: Path) -> LocalRegistry:
     """A registry to which everything has happened that can happen."""
     clock = Clock()
     registry = registry_in(stores, clock)
-    wide = definition("ke")
-    wide["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
-    registry.apply_model(wide, project="lender", expected_revision=0, run=run_of())
+    registry.apply_model(wide(), project="lender", expected_revision=0, run=asked())
     apply(registry, "gh", feature_sets={"history": feature_set()})
     apply(registry, "gone")
     for window in ("7d", "30d", "7d"):
@@ -90,11 +100,11 @@ def live_through(stores: RegistryStores, folder: Path) -> LocalRegistry:
     registry.rollback("ke", key="back", reason="Scores drifted.")
     registry.archive_version("ke", 4)
     registry.archive_version("ke", 3)
-    run = registry.update_run(registry.run(run_of().id).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
+    run = registry.update_run(registry.run(asked().id).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
     registry.report_progress(RunProgress(run=run.id, tries=1, part=0.5, doing="fitting", at=clock.now))
     registry.write_run_log(run.id, io.BytesIO(b"fitting\n"))
-    registry.queue_run(run_of("ke-bbbbbbbbbbbb-1"))
-    registry.cancel_run("ke-bbbbbbbbbbbb-1")
+    registry.queue_run(asked(2))
+    registry.cancel_run(asked(2).id)
     registry.claim(claim_of("dropped"))
     clock.pass_(days=2)
     Sweep(stores.metadata, stores.artifacts, now=clock.now, actor="sweep", dry_run=False).run()
@@ -133,8 +143,8 @@ def state(registry: LocalRegistry) -> dict[str, Any]:
     for subject in subjects:
         history = every(lambda page, subject=subject: registry.history(subject, page=page, limit=2))  # type: ignore[misc]
         answers[f"history of {subject}"] = [event.model_copy(update={"sequence": 0, "hash": ""}) for event in history]
-    answers["log"] = b"".join(registry.read_run_log(run_of().id))
-    answers["progress"] = registry.run_progress(run_of().id)
+    answers["log"] = b"".join(registry.read_run_log(asked().id))
+    answers["progress"] = registry.run_progress(asked().id)
     answers["bundle"] = registry.read_bundle(bundle_digest(BUNDLE))
     answers["latest"] = registry.latest("ke")
     return answers
@@ -150,7 +160,7 @@ def act(registry: LocalRegistry) -> list[Any]:
         registry.claim(claim_of("next")).version.number,
         registry.promote("ke", 2, live_from=NOON + 90 * DAY).sequence,
         registry.register_feature_set(feature_set(window="90d"), project="lender", lineage={}).number,
-        registry.queue_run(run_of("ke-cccccccccccc-1")).id,
+        registry.queue_run(asked(3)).id,
         [run.id for run in registry.runs().items],
     ]
 

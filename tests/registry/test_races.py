@@ -182,7 +182,7 @@ def test_a_run_that_is_queued_twice_at_once_is_one(
     assert local.queue_run(run_of()) == run_of()
     before("add_run", lambda: local.archive_model("ke"))
     with pytest.raises(Conflict, match="archived"):
-        local.queue_run(run_of("ke-bbbbbbbbbbbb-1"))
+        local.queue_run(run_of(attempt=2))
 
 
 def test_a_run_that_moves_while_it_is_cancelled_is_asked_to_end(

@@ -16,7 +16,7 @@ from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.sweep import Retention, Sweep
 from tests.registries import NOON
-from tests.registry.making import apply, claim_of, definition, register, run_of, write_files
+from tests.registry.making import apply, claim_of, definition, register, run_of, spec_of, write_files
 from tests.registry.places import Place
 
 if TYPE_CHECKING:
@@ -144,9 +144,8 @@ def test_a_version_that_came_back_meanwhile_stays(
 def test_an_old_run_goes_with_its_log(local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock) -> None:
     apply(local)
     register(local, tmp_path)
-    failed, made, open_ = (f"ke-{letter * 12}-1" for letter in "abc")
+    failed, made, open_ = (local.queue_run(run_of(attempt=number)).id for number in (1, 2, 3))
     for run_id in (failed, made, open_):
-        local.queue_run(run_of(run_id))
         local.write_run_log(run_id, io.BytesIO(b"log"))
     local.update_run(local.run(failed).model_copy(update={"state": RunState.FAILED}))
     local.update_run(local.run(made).model_copy(update={"state": RunState.SUCCEEDED, "version": 1}))
@@ -175,7 +174,7 @@ def test_files_that_nothing_refers_to_go_when_they_are_old(
         f"models/credit-ke/ke/1-{'0' * 32}/model.json": b"another try of version 1",
         f"models/credit-ke/ke/99-{'0' * 32}/model.json": b"a version that never was",
         "models/lost.json": b"?",
-        "runs/ke-bbbbbbbbbbbb-1/log": b"a run that never was",
+        f"runs/{run_of(attempt=2).id}/log": b"a run that never was",
         f"runs/{run_of().id}/.x.part": b"torn",
         f"documents/{'0' * 64}": b"nobody points here",
     }
@@ -238,11 +237,13 @@ def test_bundles_stay_while_a_model_or_a_run_names_them(
     digests = [bundle_digest(files) for files in bundles]
     for digest, files in zip(digests, bundles, strict=True):
         local.keep_bundle(digest, pack(files))
-    local.apply_model({**definition(), "bundles": {"./own": digests[0]}}, project="lender", expected_revision=0)
-    local.queue_run(run_of(spec={"definition": {"bundles": {"./own": digests[1]}}}))
+    was, now = ({**definition(), "bundles": {"./own": digest}} for digest in digests[:2])
+    local.apply_model(was, project="lender", expected_revision=0, run=run_of(spec=spec_of(was)))
+    local.apply_model(now, project="lender", expected_revision=1)
     later = clock.pass_(days=2)
     age(place, later - timedelta(days=2))
-    assert [removal.name for removal in sweep(place, later)] == [f"bundles/{digests[2]}.zip"]
+    gone = [removal.name for removal in sweep(place, later) if removal.name.startswith("bundles/")]
+    assert gone == [f"bundles/{digests[2]}.zip"]
     assert local.read_bundle(digests[0]) == pack(bundles[0])
     assert local.read_bundle(digests[1]) == pack(bundles[1])
     with pytest.raises(NotFound):

@@ -85,7 +85,7 @@ def test_every_write_may_lose_its_reply(
     losing(lambda: client.archive_version("ke", 1))
     losing(lambda: client.register_feature_set(feature_set(), project="lender", lineage={}))
     losing(lambda: client.archive_feature_set("history"))
-    losing(lambda: client.queue_run(run_of("ke-bbbbbbbbbbbb-1")))
+    losing(lambda: client.queue_run(run_of(attempt=2)))
     building = run_of().model_copy(update={"state": RunState.BUILDING})
     losing(lambda: client.update_run(building))
     losing(lambda: client.write_run_log(run_of().id, io.BytesIO(BODY)))

@@ -17,15 +17,22 @@ from registry_api.app import create_app
 from registry_api.routes import health
 from tests.principals import OTHER, OWN, bearer, entry, token_of, write_auth_file
 from tests.registries import open_registry
-from tests.registry.making import apply, definition, feature_set, register, run_of
+from tests.registry.making import apply, definition, feature_set, register, run_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
+    from modelyard.registry.records import Run
 
     Table = dict[str, Any]
+
+
+def asked(name: str, attempt: int = 1) -> Run:
+    """A run of one of the two models."""
+    shared = {"ke": "history", "fr": "devices"}[name]
+    return run_of(name, attempt, spec=spec_of(definition(name, feature_sets={shared: feature_set(shared)})))
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def registry(tmp_path: Path) -> LocalRegistry:
     for name, team, shared in (("ke", OWN, "history"), ("fr", OTHER, "devices")):
         registry.register_feature_set(feature_set(shared, owner=team), project="lender", lineage={})
         apply(registry, name, owner=team, feature_sets={shared: feature_set(shared, owner=team)})
-        registry.queue_run(run_of(f"{name}-aaaaaaaaaaaa-1", name))
+        registry.queue_run(asked(name))
     return registry
 
 
@@ -69,10 +76,10 @@ def ask(client: TestClient, caller: str, method: str, path: str, body: Any = Non
     ("path", "key", "own", "other"),
     [
         ("/v1/models", "name", "ke", "fr"),
-        ("/v1/runs", "id", "ke-aaaaaaaaaaaa-1", "fr-aaaaaaaaaaaa-1"),
-        ("/v1/open-runs", "id", "ke-aaaaaaaaaaaa-1", "fr-aaaaaaaaaaaa-1"),
+        ("/v1/runs", "id", asked("ke").id, asked("fr").id),
+        ("/v1/open-runs", "id", asked("ke").id, asked("fr").id),
         ("/v1/changes", "subject", "model:ke", "model:fr"),
-        ("/v1/changes", "subject", "run:ke-aaaaaaaaaaaa-1", "run:fr-aaaaaaaaaaaa-1"),
+        ("/v1/changes", "subject", f"run:{asked('ke').id}", f"run:{asked('fr').id}"),
         ("/v1/dependents/source:loans", None, "model:ke", "model:fr"),
         ("/v1/affected/source:loans", "name", "ke", "fr"),
     ],
@@ -143,15 +150,14 @@ def test_a_feature_set_is_made_for_a_team_of_its_author_alone(client: TestClient
 
 
 def test_a_run_is_queued_for_a_team_of_its_author_alone(client: TestClient) -> None:
-    def post(caller: str, run_id: str, model: str) -> Any:
-        body = run_of(run_id, model).model_dump(mode="json")
-        return ask(client, caller, "POST", "/v1/runs", body)
+    def post(caller: str, run: Run) -> Any:
+        return ask(client, caller, "POST", "/v1/runs", run.model_dump(mode="json"))
 
-    assert post("author", "ke-bbbbbbbbbbbb-1", "ke").json()["created_by"] == "author"
-    assert post("author", "fr-bbbbbbbbbbbb-1", "fr").status_code == 404
-    assert post("all but operator elsewhere", "ke-bbbbbbbbbbbb-2", "ke").status_code == 403
+    assert post("author", asked("ke", 2)).json()["created_by"] == "author"
+    assert post("author", asked("fr", 2)).status_code == 404
+    assert post("all but operator elsewhere", asked("ke", 3)).status_code == 403
     # An id of another team's run, under a model of one's own, tells nothing of that run.
-    answer = post("author", "fr-aaaaaaaaaaaa-1", "ke")
+    answer = post("author", asked("ke").model_copy(update={"id": asked("fr").id}))
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:modelyard:problem:conflict")
 
 

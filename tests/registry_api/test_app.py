@@ -24,7 +24,7 @@ from registry_api.app import create_app
 from registry_api.limits import BodyLimits, largest_body
 from registry_api.serve import serve
 from tests.registries import serving
-from tests.registry.making import apply, open_local
+from tests.registry.making import apply, open_local, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_every_route_answers_with_what_it_promises(client: httpx.Client) -> None
         "/v1/models", "/v1/models/ke", "/v1/models/ke/versions", "/v1/models/ke/versions/1", "/v1/models/ke/latest",
         "/v1/models/ke/promotions", "/v1/models/ke/runs", "/v1/models/ke/versions/1/lineage", "/v1/feature-sets",
         "/v1/models/ke/live?at=2026-01-01T00:00:00Z", "/v1/models/ke/made-for?request=x", "/v1/feature-sets/history",
-        "/v1/feature-sets/history/versions/1", "/v1/runs", "/v1/open-runs", "/v1/runs/ke-aaaaaaaaaaaa-1", "/v1/changes",
+        "/v1/feature-sets/history/versions/1", "/v1/runs", "/v1/open-runs", f"/v1/runs/{run_of().id}", "/v1/changes",
         "/v1/history/model:ke", "/v1/dependents/source:loans", "/v1/affected/source:loans?column=label", "/health",
         "/ready", "/v1/trainer",
         "/docs", "/openapi.json",
@@ -186,7 +186,7 @@ def test_other_names_are_not(client: httpx.Client, host: str) -> None:
 
 def test_web_pages_of_other_sites_are_not_answered(client: httpx.Client, service: Service) -> None:
     for origin in ("http://evil.example", "null", "http://127.0.0.1:1", service.url.replace("http", "https")):
-        answer = client.post("/v1/runs/ke-aaaaaaaaaaaa-1/cancel", headers={"Origin": origin})
+        answer = client.post(f"/v1/runs/{run_of().id}/cancel", headers={"Origin": origin})
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:modelyard:problem:forbidden")
     assert client.get("/health", headers={"Origin": service.url}).status_code == 200
 

@@ -14,7 +14,7 @@ import pytest
 from modelyard.errors import StorageFull
 from modelyard.registry.records import VersionState
 from registry_api.ranges import Unsatisfiable, read_range
-from tests.registry.making import BODY, artifact, claim_of
+from tests.registry.making import BODY, artifact, claim_of, run_of
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -188,7 +188,7 @@ def test_a_full_disk_is_507(
 @pytest.mark.parametrize("size", [1, 1_000_000])
 def test_no_room_for_a_log_is_507(client: httpx.Client, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", partial(Path("/dev/full").open, "r+b"))
-    answer = client.put("/v1/runs/ke-aaaaaaaaaaaa-1/log", content=b"x" * size)
+    answer = client.put(f"/v1/runs/{run_of().id}/log", content=b"x" * size)
     assert (answer.status_code, answer.json()["type"]) == (507, "urn:modelyard:problem:storage-full")
 
 

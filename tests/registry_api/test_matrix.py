@@ -23,7 +23,7 @@ from registry_api.app import create_app
 from registry_api.routes.versions import CLAIM_HEADER
 from tests.principals import CALLERS, KEY, OTHER, bearer, token_of, write_auth_file
 from tests.registries import open_registry
-from tests.registry.making import BODY, apply, claim_of, definition, feature_set, run_of, write_files
+from tests.registry.making import BODY, apply, claim_of, definition, feature_set, run_of, spec_of, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from modelyard.registry.records import Run
 
 BUNDLE = "b" * 64
-RUN, SIBLING, ENDED, STRANGE = "ke-aaaaaaaaaaaa-1", "ke-bbbbbbbbbbbb-1", "ke-cccccccccccc-1", "fr-aaaaaaaaaaaa-1"
+HISTORY = {"history": feature_set()}
+OWN_BUNDLE, OTHER_BUNDLE = (
+    {**definition(feature_sets=HISTORY), "bundles": {"./own": digest}} for digest in (BUNDLE, "c" * 64)
+)
+OF_RUN, OF_SIBLING = run_of(spec=spec_of(OWN_BUNDLE)), run_of(spec=spec_of(OTHER_BUNDLE))
+OF_ENDED, OF_STRANGE = run_of(attempt=2, spec=spec_of(OTHER_BUNDLE)), run_of("fr")
+RUN, SIBLING, ENDED, STRANGE = OF_RUN.id, OF_SIBLING.id, OF_ENDED.id, OF_STRANGE.id
 RUNS = {"run": RUN, "run of the same model": SIBLING, "run of another team": STRANGE, "ended run": ENDED}
 
 EVERYBODY = (*CALLERS, *RUNS, "anonymous")
@@ -108,11 +114,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("matrix")
     registry = open_registry(folder / "home", actor="amina")
     registry.register_feature_set(feature_set(), project="lender", lineage={})
-    apply(registry, feature_sets={"history": feature_set()})
     apply(registry, "fr", owner=OTHER)
-    for run_id in RUNS.values():
-        queued = registry.queue_run(run_of(run_id, "fr" if run_id == STRANGE else "ke", spec=_spec(run_id)))
-        started = queued.model_copy(update={"state": RunState.TRAINING, "tries": 1})
+    for revision, content in enumerate((OWN_BUNDLE, OTHER_BUNDLE)):
+        registry.apply_model(content, project="lender", expected_revision=revision, run=(OF_RUN, OF_SIBLING)[revision])
+    for run in (OF_RUN, OF_SIBLING, OF_ENDED, OF_STRANGE):
+        started = registry.queue_run(run).model_copy(update={"state": RunState.TRAINING, "tries": 1})
         registry.update_run(started)
     registry.update_run(registry.run(ENDED).model_copy(update={"state": RunState.SUCCEEDED}))
     registry.write_run_log(RUN, _log())
@@ -120,10 +126,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     register_version(registry, claim_of("made"), files)
     upload_artifacts(registry.claim(_claim(RUN)), files)
     return folder / "home"
-
-
-def _spec(run_id: str) -> dict[str, Any]:
-    return {"definition": {"bundles": {"./own": BUNDLE if run_id == RUN else "c" * 64}}}
 
 
 def _log() -> Any:
@@ -189,7 +191,7 @@ def _sent(route: str, registry: Any) -> dict[str, Any]:
         "POST /v1/models/{model}/rollback": {"to": 1},
         "PUT /v1/feature-sets/{name}": {"definition": feature_set(window="60d"), "project": "lender", "lineage": {}},
         "POST /v1/feature-sets/{name}/archive": {},
-        "POST /v1/runs": run_of("ke-dddddddddddd-1").model_dump(mode="json"),
+        "POST /v1/runs": run_of(attempt=3, spec=spec_of(OTHER_BUNDLE)).model_dump(mode="json"),
         "PUT /v1/runs/{run_id}": run.model_copy(update={"reason": "waits"}).model_dump(mode="json"),
         "PUT /v1/runs/{run_id}/progress": RunProgress(run=RUN, tries=1).model_dump(mode="json"),
     }

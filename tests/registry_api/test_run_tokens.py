@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import ValidationError
 
 from modelyard.asgi.auth.authenticator import Authenticator
-from modelyard.errors import Forbidden, NotFound, Unauthenticated, Unavailable
+from modelyard.errors import Forbidden, InvalidData, NotFound, Unauthenticated, Unavailable
 from modelyard.jobs.prepare import prepare_in_pod
 from modelyard.registry.credential import Credential
 from modelyard.registry.http import HttpRegistry
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
 
-RUN, SIBLING, STRANGE = "ke-aaaaaaaaaaaa-1", "ke-bbbbbbbbbbbb-1", "fr-aaaaaaaaaaaa-1"
+RUNS = (run_of(), run_of(attempt=2), run_of("fr"))
+RUN, SIBLING, STRANGE = (run.id for run in RUNS)
 
 
 @pytest.fixture
@@ -40,9 +40,8 @@ def local(tmp_path: Path) -> LocalRegistry:
         apply(registry, name, owner=team)
         register(registry, tmp_path, "before", name)
         registry.rollback(name, to=1)
-    for run_id in (RUN, SIBLING, STRANGE):
-        queued = registry.queue_run(run_of(run_id, run_id[:2]))
-        registry.update_run(queued.model_copy(update={"state": RunState.TRAINING, "tries": 1}))
+    for run in RUNS:
+        registry.update_run(registry.queue_run(run).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
     return registry
 
 
@@ -78,8 +77,8 @@ def test_a_run_builds_its_training_set(pod: HttpRegistry, local: LocalRegistry, 
     local.register_feature_set(feature_set(), project="lender", lineage={})
     assert pod.feature_set("history") == pod.feature_set("history", 1) == local.feature_set("history", 1)
     settings = replace(read_settings(tmp_path, {}), run=RUN)
-    with pytest.raises(ValidationError):
-        prepare_in_pod(settings, pod)  # it is read, and specifies nothing here
+    with pytest.raises(InvalidData, match=r"no file data/loans\.csv"):
+        prepare_in_pod(settings, pod)  # what it is to build is read, and its sources are not here
     local.update_run(local.run(RUN).model_copy(update={"state": RunState.CANCELLED}))
     with pytest.raises(Unavailable, match=f"run `{RUN}` has ended"):
         prepare_in_pod(settings, pod)
@@ -92,8 +91,8 @@ REFUSED: dict[str, tuple[type[Exception], Callable[[HttpRegistry], object]]] = {
     "archiving a version": (Forbidden, lambda pod: pod.archive_version("ke", 1)),
     "archiving a model": (Forbidden, lambda pod: pod.archive_model("ke")),
     "applying": (Forbidden, apply),
-    "queueing": (Forbidden, lambda pod: pod.queue_run(run_of("ke-cccccccccccc-1"))),
-    "ending itself": (Forbidden, lambda pod: pod.update_run(run_of(RUN))),
+    "queueing": (Forbidden, lambda pod: pod.queue_run(run_of(attempt=3))),
+    "ending itself": (Forbidden, lambda pod: pod.update_run(run_of())),
     "cancelling itself": (Forbidden, lambda pod: pod.cancel_run(RUN)),
     "listing models": (Forbidden, lambda pod: pod.models()),
     "listing runs": (Forbidden, lambda pod: pod.runs()),

@@ -16,13 +16,14 @@ from modelyard.jobs.prepare import prepare
 from modelyard.registry.credential import Credential
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import Outcome, RunState
+from modelyard.registry.run_spec import RunSpec
 from modelyard.run_tokens import mint
 from modelyard.training.job import exit_code, run_job
+from modelyard.training.job_tasks import TrainTask
 from modelyard.training.launchers.local import LocalLauncher
 from modelyard.training.logs import read_log
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
-from modelyard.training.spec import RunSpec, TrainTask
 from modelyard.training.tasks import JobMaker, build_prefix, check_reach, is_build, run_of, training_job, training_set
 from registry_api.access import find_run
 from tests.principals import KEY, token_of, write_auth_file

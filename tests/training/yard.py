@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from modelyard.canonical import canonical_json, digest, file_digest
 from modelyard.config.definitions import ModelDefinition
+from modelyard.registry.run_spec import RunSpec
 from modelyard.settings import Settings, read_settings
-from modelyard.training.spec import RunSpec, TrainTask
+from modelyard.training.job_tasks import TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Source
     from modelyard.features.engine import Session, Value
-    from modelyard.features.request import TrainingSetRequest
+    from modelyard.registry.run_spec import TrainingSetRequest
 
 LABELS = "labels"
 LABEL, TIME, WEIGHT, GROUP = "__label", "__time", "__weight", "__group"

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from modelyard.datasets.expectations import AuditResult
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.features.engine import Engine, Relation
-    from modelyard.features.request import TrainingSetRequest
     from modelyard.registry.records import FeatureSetPin
     from modelyard.registry.registry import Registry
+    from modelyard.registry.run_spec import TrainingSetRequest
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and which part of it all is done, from 0 to 1."""

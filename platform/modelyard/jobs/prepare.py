@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import Unauthenticated, Unavailable
 from modelyard.registry.records import Outcome
+from modelyard.registry.run_spec import read_run_spec
 from modelyard.training.job import run_job, tell
-from modelyard.training.spec import PrepareTask, RunSpec
+from modelyard.training.job_tasks import PrepareTask
 
 if TYPE_CHECKING:
     from modelyard.registry.registry import Registry
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.settings import Settings
 
 
@@ -41,7 +43,7 @@ def prepare_in_pod(settings: Settings, registry: Registry) -> Outcome:
             their failure, and they try again with a token of theirs.
     """
     try:
-        return build(RunSpec.model_validate(registry.run(settings.run).spec), settings, registry)
+        return build(read_run_spec(registry.run(settings.run)), settings, registry)
     except Unauthenticated as error:
         raise Unavailable(error.reason, "the next try is another run's") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import chunks_digest
@@ -10,6 +11,7 @@ from modelyard.registry.artifacts import DOCUMENTS
 from modelyard.registry.documents import Documents, pointer
 from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
+from modelyard.registry.run_spec import bundles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,10 +55,11 @@ def kept_bundles(metadata: MetadataStore, artifacts: ArtifactStore) -> set[str]:
     Versions hold those that they need among their own files.
     """
     fetch = Documents(artifacts).fetch
-    definitions = [fetch(model.definition) for model in every(lambda page: metadata.models(page=page, limit=PAGE))]
-    for run in every(lambda page: metadata.runs(page=page, limit=PAGE)):
-        definitions.append(fetch(run.spec).get("definition", {}))
-    return {digest for definition in definitions for digest in definition.get("bundles", {}).values()}
+    models = every(lambda page: metadata.models(page=page, limit=PAGE))
+    runs = every(lambda page: metadata.runs(page=page, limit=PAGE))
+    applied = ({"definition": fetch(model.definition)} for model in models)
+    queued = (fetch(run.spec) for run in runs)
+    return {digest for spec in chain(applied, queued) for digest in bundles_of(spec)}
 
 
 def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:

@@ -12,8 +12,8 @@ from modelyard.training.tasks import build_prefix, is_build, run_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.training.launchers.launcher import Job
-    from modelyard.training.spec import RunSpec
 
 BUILD_CORES = 1.0
 """What a job that builds a training set counts for."""

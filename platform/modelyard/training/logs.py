@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import NotFound
 from modelyard.registry.records import RunState
-from modelyard.training.spec import RunSpec
+from modelyard.registry.run_spec import read_run_spec
 from modelyard.training.tasks import build_prefix, training_job
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def read_log(run: Run, registry: Registry, launcher: Launcher | None) -> bytes:
     if launcher is not None and run.state is RunState.TRAINING:
         return b"".join(launcher.logs(training_job(run)))
     if launcher is not None and run.state is RunState.BUILDING:
-        prefix = build_prefix(RunSpec.model_validate(run.spec))
+        prefix = build_prefix(read_run_spec(run))
         jobs = (job.name for job in launcher.list() if job.name.startswith(prefix))
         return b"".join(chunk for job in jobs for chunk in launcher.logs(job))
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.records import Outcome, Run
     from modelyard.registry.registry import Registry
-    from modelyard.training.spec import RunSpec
+    from modelyard.registry.run_spec import RunSpec
 
 TRIES = 3
 """How often a run is started before a failure that may pass counts as one that does not."""

@@ -16,19 +16,18 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import structlog
-from pydantic import ValidationError
 
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable
 from modelyard.features.training_set import remarks_on
 from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
+from modelyard.registry.run_spec import cores_of, read_run_spec
 from modelyard.training.board import BUILD_CORES, Board, Limits, make_board
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.launcher import Job, JobState, NoRoom
 from modelyard.training.logs import LogKeeper
 from modelyard.training.moves import Moves
-from modelyard.training.spec import RunSpec
-from modelyard.training.tasks import JobMaker, build_prefix, check_reach, cores, is_build, training_job, training_set
+from modelyard.training.tasks import JobMaker, build_prefix, check_reach, is_build, training_job, training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.registry.records import Outcome, Run
     from modelyard.registry.registry import Registry
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.settings import Settings
     from modelyard.training.launchers.launcher import JobSpec, Launcher
 
@@ -175,7 +175,7 @@ class Reconciler:
     def _cores_of(self, run_id: str) -> float:
         if run_id not in self._cores:
             try:
-                self._cores[run_id] = cores(self._registry.run(run_id))
+                self._cores[run_id] = cores_of(self._registry.run(run_id).spec)
             except OWN_TROUBLE:
                 return 1.0  # a job of another registry's run, or of a damaged one, takes cores, too
         return self._cores[run_id]
@@ -201,7 +201,7 @@ class Reconciler:
             RunState.TRAINING: self._advance_training,
         }
         try:
-            return moves[run.state](run, _spec(run), board)
+            return moves[run.state](run, read_run_spec(run), board)
         except OWN_TROUBLE as error:
             return self._moves.fail(run, str(error), permanent=True)
 
@@ -258,7 +258,7 @@ class Reconciler:
     def _train(self, run: Run, spec: RunSpec, built: Manifest, board: Board, *, tries: int) -> Run:
         tried = run.model_copy(update={"tries": tries})
         job = self._maker.training(training_job(tried), run.id, spec, built, of=tried)
-        if not board.take(cores(run), run.team):
+        if not board.take(cores_of(run.spec), run.team):
             return self._moves.wait(run, board.refusal(run.team))
         entered = self._moves.enter(_with_remarks(run, built), RunState.TRAINING, tries=tries)
         return self._submit(job, entered, board)
@@ -270,7 +270,7 @@ class Reconciler:
         built = training_set(self._datasets, spec)
         if built is None:
             return self._moves.fail(run, "its training set is gone", permanent=False)
-        if not board.take(cores(run), run.team) or not self._is_current(run):
+        if not board.take(cores_of(run.spec), run.team) or not self._is_current(run):
             return run
         return self._submit(self._maker.training(training_job(run), run.id, spec, built, of=run), run, board)
 
@@ -310,12 +310,3 @@ class Reconciler:
 
 def _with_remarks(run: Run, built: Manifest) -> Run:
     return run.model_copy(update={"remarks": remarks_on(built)})
-
-
-def _spec(run: Run) -> RunSpec:
-    try:
-        return RunSpec.model_validate(run.spec)
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = f"its specification can't be read: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InvalidData(reason, "another version of Modelyard queued it; train the model again") from error

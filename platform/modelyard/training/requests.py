@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from modelyard.errors import InvalidData, NotFound
 from modelyard.local_days import day_start, local_day
 from modelyard.registry.records import Run, RunState
+from modelyard.registry.run_spec import RunSpec
 from modelyard.training.identity import this_platform
-from modelyard.training.spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import canonical_json
-from modelyard.config.kinds.model import Resources
 from modelyard.datasets.names import ALL, training_set_dataset
 from modelyard.errors import Conflict, NotFound, UsageError
 from modelyard.registry.records import RunState
+from modelyard.registry.run_spec import read_run_spec
 from modelyard.run_tokens import mint, read_run_key
+from modelyard.training.job_tasks import JobTask, PrepareTask, TaskFile, TrainTask
 from modelyard.training.launchers.launcher import JobKind, JobSpec
-from modelyard.training.spec import JobTask, PrepareTask, RunSpec, TaskFile, TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from modelyard.datasets.store import DatasetStore, Manifest
     from modelyard.registry.records import Run
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.settings import Settings
 
 MODULES = {JobKind.BUILD: "modelyard.jobs.prepare", JobKind.TRAIN: "modelyard.jobs.train"}
@@ -71,12 +72,6 @@ def task_files(built: Manifest, places: Sequence[str]) -> tuple[TaskFile, ...]:
     )
 
 
-def cores(run: Run) -> float:
-    """The cores that a run asks for, read off its record: there may be thousands of them."""
-    resources = run.spec["definition"]["document"].get("resources", {})
-    return float(resources.get("cpu", Resources().cpu))
-
-
 def pod_task(run: Run, datasets: DatasetStore, seconds: int) -> TrainTask:
     """What the pod of a run that trains is handed: its own training set, by URLs that open nothing else.
 
@@ -88,11 +83,12 @@ def pod_task(run: Run, datasets: DatasetStore, seconds: int) -> TrainTask:
     Raises:
         Conflict: The run does not train just now.
         NotFound: Its training set is gone.
+        InvalidData: Its specification can't be read.
     """
     if run.state is not RunState.TRAINING:
         reason = f"run `{run.id}` is {run.state}, and has nothing to train"
         raise Conflict(reason)
-    spec = RunSpec.model_validate(run.spec)
+    spec = read_run_spec(run)
     built = training_set(datasets, spec)
     if built is None:
         reason = f"the training set of run `{run.id}` is gone"

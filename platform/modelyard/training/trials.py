@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Architecture
     from modelyard.datasets.store import DatasetStore
+    from modelyard.registry.run_spec import RunSpec
     from modelyard.settings import Settings
     from modelyard.training.launchers.launcher import Job, JobSpec, Launcher
-    from modelyard.training.spec import RunSpec
 
 PREFIX = "trial-"
 INTERVAL = 0.1  # seconds between looks at a trial's job: someone waits for it

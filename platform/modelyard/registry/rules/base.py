@@ -103,8 +103,8 @@ class Rules:
         return record if content is kept else record.model_copy(update={field: content})
 
 
-def read_definition(kind: type[D], content: Mapping[str, Any], noun: str) -> D:
-    """A definition that somebody sent.
+def read_content(kind: type[D], content: Mapping[str, Any], what: str) -> D:
+    """A definition, or a run's specification, that somebody sent.
 
     Raises:
         InvalidData: It is not valid.
@@ -114,7 +114,7 @@ def read_definition(kind: type[D], content: Mapping[str, Any], noun: str) -> D:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"]))
-        msg = f"the {noun}'s definition is not valid: {place}: {problem['msg']}"
+        msg = f"{what} is not valid: {place}: {problem['msg']}"
         raise InvalidData(msg, "`modelyard validate` shows where it comes from") from error
 
 

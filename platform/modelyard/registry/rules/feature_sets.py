@@ -11,7 +11,7 @@ from modelyard.registry.checks import check_name, check_number, check_project, c
 from modelyard.registry.documents import plain_json
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import FeatureSetVersion, Page
-from modelyard.registry.rules.base import Rules, read_definition, settled
+from modelyard.registry.rules.base import Rules, read_content, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ class FeatureSetRules(Rules):
     ) -> FeatureSetVersion:
         check_project(project)
         plain_json(lineage)
-        content = read_definition(FeatureSetDefinition, definition, "feature set")
+        content = read_content(FeatureSetDefinition, definition, "the feature set's definition")
         kept = self._documents.shelve(definition)
         wanted = FeatureSetVersion(
             name=content.name,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
 from modelyard.config.definitions import ModelDefinition
-from modelyard.errors import Conflict, Forbidden
+from modelyard.errors import Conflict, Forbidden, InvalidData
 from modelyard.registry.approval import with_names
 from modelyard.registry.checks import check_project, check_subject, check_text
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind
-from modelyard.registry.rules.base import read_definition, settled
+from modelyard.registry.rules.base import read_content, settled
 from modelyard.registry.rules.runs import RunRules
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class ModelRules(RunRules):
         self, definition: Mapping[str, Any], *, project: str, expected_revision: int, run: Run | None = None
     ) -> ModelRecord:
         check_project(project)
-        content = read_definition(ModelDefinition, definition, "model")
+        content = read_content(ModelDefinition, definition, "the model's definition")
         kept = self._documents.shelve(definition)
         return settled(lambda: self._apply(content, kept, project, expected_revision, run))
 
@@ -39,13 +39,16 @@ class ModelRules(RunRules):
         if current is not None and current.project != project:
             msg = f"`{content.name}` belongs to project `{current.project}`"
             raise Conflict(msg, "give the model another name, or remove it from that project first")
+        if run is not None and run.model != content.name:
+            msg = f"run `{run.id}` is of `{run.model}`, and came with `{content.name}`"
+            raise InvalidData(msg)
         for team in {content.owner, *([] if current is None else [current.team])}:
             self._check_team(team, f"the model `{content.name}`")
         if current is not None and current.archived_at is None and current.definition == kept:
             revised = current
         else:
             revised = self._revised(current, content, kept, project)
-        queued = None if run is None or self._metadata.run(run.id) else self._new_run(run, revised)
+        queued = None if run is None or self._recorded(run) else self._new_run(run, revised, digest(content.training))
         if revised is current and queued is None:
             return self._whole(revised)
         _check_revision(content.name, current, expected_revision)

@@ -13,12 +13,14 @@ from modelyard.registry.checks import (
     check_kept_instant,
     check_metrics,
     check_name,
+    check_number,
     check_run_id,
     check_text,
 )
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, RunState
-from modelyard.registry.rules.base import Rules, settled
+from modelyard.registry.rules.base import Rules, read_content, settled
+from modelyard.registry.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,27 +39,56 @@ class RunRules(Rules):
         return settled(lambda: self._queue(run))
 
     def _queue(self, run: Run) -> Run:
-        existing = self._metadata.run(check_run_id(run.id))
-        model = self._usable_model(run.model) if existing is None else self._known_model(run.model)
+        model = self._known_model(run.model)
         self._check_team(model.team, f"a run of `{model.name}`")
+        existing = self._recorded(run)
         if existing is not None:
-            if existing.model != model.name:
-                msg = f"`{run.id}` is the id of another model's run"
-                raise Conflict(msg, "a run's id begins with its model's name")
             return self._whole(existing, "spec")
-        queued = self._new_run(run, model)
+        queued = self._new_run(run, self._usable_model(model.name), model.config)
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
         return self._whole(queued, "spec")
 
-    def _new_run(self, run: Run, model: ModelRecord) -> Run:
-        """A run as it is recorded: what it says of who asks, and whose model it is, is what the registry knows."""
+    def _recorded(self, run: Run) -> Run | None:
+        """What is recorded of a run, if it is there already."""
+        existing = self._metadata.run(check_run_id(run.id))
+        if existing is not None and (existing.model, existing.request) != (run.model, run.request):
+            msg = f"`{run.id}` is the run of another request"
+            raise Conflict(msg, "ask for another attempt")
+        return existing
+
+    def _new_run(self, run: Run, model: ModelRecord, config: str) -> Run:
+        """A run as it is recorded: what it says of who asks, and whose model it is, is what the registry knows.
+
+        Args:
+            run: The run as it was sent.
+            model: Its model.
+            config: The digest of the training part of the model's definition.
+        """
         _check_run(run)
+        spec = read_content(RunSpec, run.spec, f"the specification of run `{run.id}`")
+        self._check_spec(run, spec, config)
         if run.state is not RunState.QUEUED or run.sequence != 1 or run.model != model.name:
             msg = f"a new run of `{model.name}` is QUEUED and has sequence 1; `{run.id}` is {run.state}, {run.sequence}"
             raise InvalidData(msg)
         known = {"project": model.project, "team": model.team, "created_by": self._actor}
         authors = with_names(model.authors, [self._actor])
         return run.model_copy(update={**known, "authors": authors, "spec": self._documents.shelve(run.spec)})
+
+    def _check_spec(self, run: Run, spec: RunSpec, config: str) -> None:
+        """Make sure that a run is called what it asks for, and that it asks for what is recorded."""
+        named = (spec.definition.name, spec.request, spec.run_id(run.attempt))
+        if (run.model, run.request, run.id) != named:
+            msg = f"run `{run.id}` asks for {spec.run_id(run.attempt)}: model, request and id follow from what it asks"
+            raise InvalidData(msg, "use the registry's version of Modelyard")
+        if spec.config != config:
+            msg = f"run `{run.id}` is of a definition of `{run.model}` that is not the one applied"
+            raise Conflict(msg, "plan again, then apply")
+        for pin in spec.feature_sets:
+            check_number(pin.version, f"feature set `{check_name(pin.name, 'feature set')}`")
+            known = self._metadata.feature_set(pin.name, pin.version)
+            if known is None or known.digest != pin.digest:
+                msg = f"run `{run.id}` names version {pin.version} of feature set `{pin.name}`, which is not there so"
+                raise Conflict(msg, "plan again, then apply")
 
     def _queued(self, run: Run) -> Happening:
         details = {"model": run.model, "request": run.request, "attempt": run.attempt}

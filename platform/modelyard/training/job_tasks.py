@@ -1,4 +1,4 @@
-"""What a run is asked to do, as canonical JSON: the same words for a local process and for a pod."""
+"""What the processes of jobs are handed, as canonical JSON: the same for a local process and for a pod."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelyard.canonical import digest
-from modelyard.features.request import TrainingSetRequest
-
-
-class RunSpec(TrainingSetRequest):
-    """Everything that decides what a run makes; two specs with one digest ask for the same version."""
-
-    code: str
-    """The digest of Modelyard's code and the project's bundles, where it is to train."""
-    environment: str
-    """The digest of what is installed there."""
-
-    @property
-    def config(self) -> str:
-        """The digest of the definition's training part."""
-        return digest(self.definition.training)
-
-    @property
-    def request(self) -> str:
-        """The digest of all that decides the outcome."""
-        return digest({
-            "model": self.definition.name,
-            "config": self.config,
-            "training_set": self.training_set,
-            "code": self.code,
-            "environment": self.environment,
-        })  # fmt: skip
-
-    def run_id(self, attempt: int) -> str:
-        """The run's name: fit for a Kubernetes Job, at most 63 characters."""
-        model = self.definition.name.replace("_", "-")[:40]
-        return f"{model}-{self.request[:12]}-{attempt}"
+from modelyard.registry.run_spec import RunSpec
 
 
 class JobTask(BaseModel):
