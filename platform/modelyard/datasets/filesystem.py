@@ -20,23 +20,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from modelyard.canonical import digest, file_digest
-from modelyard.datasets import parquet
+from modelyard.canonical import file_digest
 from modelyard.datasets.folders import abandoned, locked_folder
+from modelyard.datasets.manifests import (
+    FILES,
+    MANIFESTS,
+    describe_files,
+    describe_partition,
+    manifest_name,
+    parse_manifest,
+)
 from modelyard.datasets.names import checked_dataset, checked_partition
 from modelyard.datasets.store import DataFile, Manifest
-from modelyard.errors import IntegrityError, InvalidData, ModelyardError, StorageFull, UsageError
+from modelyard.errors import IntegrityError, ModelyardError, StorageFull, UsageError
 from modelyard.files import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_FILES = "_files"
-_MANIFESTS = "_manifests"
 _TEMPORARY = "."
-_DIGITS = 8
 
 
 class FilesystemDatasets:
@@ -56,7 +58,7 @@ class FilesystemDatasets:
         If the process dies, nothing was published, and `sweep` removes the folder.
         """
         location = self._location(dataset)
-        with _plain_errors(dataset), locked_folder(location / _FILES) as folder:
+        with _plain_errors(dataset), locked_folder(location / FILES) as folder:
             staging = FilesystemStaging(dataset, location, folder)
             try:
                 yield staging
@@ -66,7 +68,7 @@ class FilesystemDatasets:
 
     def manifest(self, dataset: str, partition: str) -> Manifest | None:
         """The newest manifest of a partition; None where nothing was published."""
-        folder = self._location(dataset) / _MANIFESTS / checked_partition(partition)
+        folder = self._location(dataset) / MANIFESTS / checked_partition(partition)
         numbers = _numbers(folder)
         return _read_manifest(_manifest_path(folder, numbers[-1])) if numbers else None
 
@@ -120,9 +122,9 @@ class FilesystemDatasets:
 
     def _locations(self) -> Iterator[Path]:
         for folder, names, _ in os.walk(self._root):
-            if _FILES in names:
+            if FILES in names:
                 yield Path(folder)
-            names[:] = sorted(name for name in names if name not in (_FILES, _MANIFESTS))
+            names[:] = sorted(name for name in names if name not in (FILES, MANIFESTS))
 
 
 class FilesystemStaging:
@@ -147,41 +149,28 @@ class FilesystemStaging:
         """
         checked_partition(partition)
         with _plain_errors(f"{self._dataset} of {partition}"):
-            files = self._described()
-            ranges = where or {}
-            described = {
-                "dataset": self._dataset,
-                "partition": partition,
-                "files": files,
-                "where": ranges,
-                "rows": sum(parquet.count_rows(self._location / file.path, ranges) for file in files),
-                "digest": digest({"files": [file.sha256 for file in files], "where": ranges}),
-                "schema_": parquet.schema(self._location / files[0].path),
-                "details": details or {},
-            }
-            manifest = _commit(self._location, partition, described)
+            described = describe_partition(self._described(), self._location, where=where, details=details)
+            manifest = _commit(self._location, self._dataset, partition, described)
         self.published = True
         return manifest
 
     def _described(self) -> tuple[DataFile, ...]:
         if not self._files:
-            paths = sorted(self.path.glob("*.parquet"))
-            if not paths:
-                reason = f"nothing was staged for {self._dataset}"
-                raise InvalidData(reason, "an empty partition is a Parquet file without rows")
-            self._files = tuple(parquet.describe(path, self._location) for path in paths)
+            self._files = describe_files(self._dataset, self.path, self._location)
             for folder in (self.path, self.path.parent):
                 sync_folder(folder)
         return self._files
 
 
-def _commit(location: Path, partition: str, described: dict[str, Any]) -> Manifest:
+def _commit(location: Path, dataset: str, partition: str, described: dict[str, Any]) -> Manifest:
     """Give a manifest the next free number; one that somebody else took in the meantime is passed over."""
-    folder = location / _MANIFESTS / partition
+    folder = location / MANIFESTS / partition
     folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
         number = (_numbers(folder) or [0])[-1] + 1
-        manifest = Manifest(number=number, published_at=datetime.now(UTC), **described)
+        manifest = Manifest(
+            dataset=dataset, partition=partition, number=number, published_at=datetime.now(UTC), **described
+        )
         if _write_new(_manifest_path(folder, number), manifest.model_dump_json(by_alias=True).encode()):
             return manifest
 
@@ -211,12 +200,12 @@ def _write_new(path: Path, content: bytes) -> bool:
 
 
 def _manifest_path(folder: Path, number: int) -> Path:
-    return folder / f"{number:0{_DIGITS}}.json"
+    return folder / manifest_name(number)
 
 
 def _partitions(location: Path) -> list[str]:
     """The partitions of a dataset; a name that begins with a dot is of something that is being written."""
-    return [name for name in _names(location / _MANIFESTS) if not name.startswith(".")]
+    return [name for name in _names(location / MANIFESTS) if not name.startswith(".")]
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -232,11 +221,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        reason = f"the manifest {path.name} of {path.parent.name} is damaged: {error}"
-        raise IntegrityError(reason, "publish the partition again") from error
+    return parse_manifest(path.read_bytes(), path.parent.name, path.name)
 
 
 def _difference(path: Path, expected: DataFile) -> str:
@@ -249,11 +234,11 @@ def _difference(path: Path, expected: DataFile) -> str:
 
 def _sweep_location(location: Path, older_than: datetime, *, dry_run: bool) -> dict[Path, int]:
     kept, replaced = _kept_and_replaced(location, older_than)
-    strays = [path for path in (location / _MANIFESTS).glob(".*") if path.stat().st_mtime < older_than.timestamp()]
+    strays = [path for path in (location / MANIFESTS).glob(".*") if path.stat().st_mtime < older_than.timestamp()]
     with ExitStack() as owned:
         unnamed = [
             folder
-            for folder in sorted((location / _FILES).iterdir())
+            for folder in sorted((location / FILES).iterdir())
             if folder.name not in kept and owned.enter_context(abandoned(folder, older_than))
         ]
         # Owners are gone by now, so whatever they published is there; it may not have been before.
@@ -278,7 +263,7 @@ def _kept_and_replaced(location: Path, older_than: datetime) -> tuple[set[str], 
     replaced: list[Path] = []
     for partition in _partitions(location):
         successor: Manifest | None = None
-        folder = location / _MANIFESTS / partition
+        folder = location / MANIFESTS / partition
         for number in reversed(_numbers(folder)):
             path = _manifest_path(folder, number)
             if successor is not None and successor.published_at < older_than:

@@ -24,14 +24,19 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from modelyard.canonical import chunks_digest, digest
-from modelyard.datasets import parquet
+from modelyard.canonical import chunks_digest
 from modelyard.datasets.folders import scratch_folder
+from modelyard.datasets.manifests import (
+    FILES,
+    MANIFESTS,
+    describe_files,
+    describe_partition,
+    manifest_name,
+    parse_manifest,
+)
 from modelyard.datasets.names import checked_dataset, checked_partition
 from modelyard.datasets.store import DataFile, Manifest
-from modelyard.errors import IntegrityError, InvalidData, NotFound
+from modelyard.errors import IntegrityError, NotFound
 from modelyard.filecache import FileCache, Wanted
 from modelyard.files import io_errors
 from modelyard.s3 import Bucket, Differs
@@ -42,15 +47,13 @@ if TYPE_CHECKING:
 
     from modelyard.s3 import Head
 
-_FILES, _MANIFESTS = "_files", "_manifests"
-_DIGITS = 8
 _AT_ONCE = 8
 
 _STALE = 3600.0
 """Seconds after which an upload is made again before it is published: a sweep goes by how old objects are, and a
 process that stood still for days must not publish what is gone."""
 
-_FILE = re.compile(rf"(?P<dataset>.+)/{_FILES}/(?P<staging>[^/]+)/[^/]+")
+_FILE = re.compile(rf"(?P<dataset>.+)/{FILES}/(?P<staging>[^/]+)/[^/]+")
 
 
 class S3Datasets:
@@ -91,7 +94,7 @@ class S3Datasets:
 
     def partitions(self, dataset: str) -> Sequence[str]:
         """The published partitions of a dataset, in order; no manifest is read."""
-        return sorted(self._bucket.folders(f"{checked_dataset(dataset)}/{_MANIFESTS}/"))
+        return sorted(self._bucket.folders(f"{checked_dataset(dataset)}/{MANIFESTS}/"))
 
     def files(self, manifest: Manifest) -> Sequence[str]:
         """The paths of a manifest's files on this machine, fetched and verified where they are not there yet.
@@ -172,7 +175,7 @@ class S3Staging:
         self._bucket = bucket
         self._dataset = dataset
         self._folder = folder
-        self.path = folder / _FILES / folder.name  # as the keys will have it
+        self.path = folder / FILES / folder.name  # as the keys will have it
         self.path.mkdir(parents=True)
         self._files: tuple[DataFile, ...] = ()
         self._uploaded = 0.0
@@ -191,29 +194,10 @@ class S3Staging:
         """
         checked_partition(partition)
         with io_errors(self.path):
-            files = self._described()
-            ranges = where or {}
-            described = {
-                "dataset": self._dataset,
-                "partition": partition,
-                "files": files,
-                "where": ranges,
-                "rows": sum(parquet.count_rows(self._folder / file.path, ranges) for file in files),
-                "digest": digest({"files": [file.sha256 for file in files], "where": ranges}),
-                "schema_": parquet.schema(self._folder / files[0].path),
-                "details": details or {},
-            }
-            self._upload(files)
+            self._files = self._files or describe_files(self._dataset, self.path, self._folder)
+            described = describe_partition(self._files, self._folder, where=where, details=details)
+            self._upload(self._files)
         return _commit(self._bucket, self._dataset, partition, described)
-
-    def _described(self) -> tuple[DataFile, ...]:
-        if not self._files:
-            paths = sorted(self.path.glob("*.parquet"))
-            if not paths:
-                reason = f"nothing was staged for {self._dataset}"
-                raise InvalidData(reason, "an empty partition is a Parquet file without rows")
-            self._files = tuple(parquet.describe(path, self._folder) for path in paths)
-        return self._files
 
     def _upload(self, files: Sequence[DataFile]) -> None:
         if time.time() - self._uploaded < _STALE:
@@ -236,8 +220,10 @@ def _commit(bucket: Bucket, dataset: str, partition: str, described: dict[str, A
     while True:
         keys = _keys(bucket, folder)
         number = int(PurePosixPath(keys[-1]).stem) + 1 if keys else 1
-        manifest = Manifest(number=number, published_at=datetime.now(UTC), **described)
-        key, content = f"{folder}{number:0{_DIGITS}}.json", manifest.model_dump_json(by_alias=True).encode()
+        manifest = Manifest(
+            dataset=dataset, partition=partition, number=number, published_at=datetime.now(UTC), **described
+        )
+        key, content = f"{folder}{manifest_name(number)}", manifest.model_dump_json(by_alias=True).encode()
         try:
             bucket.put(key, content, sha256=hashlib.sha256(content).hexdigest(), absent=True)
         except Differs:
@@ -255,7 +241,7 @@ def _is_ours(bucket: Bucket, key: str, content: bytes) -> bool:
 
 
 def _manifests(dataset: str, partition: str) -> str:
-    return f"{dataset}/{_MANIFESTS}/{partition}/"
+    return f"{dataset}/{MANIFESTS}/{partition}/"
 
 
 def _keys(bucket: Bucket, folder: str) -> list[str]:
@@ -268,12 +254,8 @@ def _key(manifest: Manifest, file: DataFile) -> str:
 
 
 def _read_manifest(bucket: Bucket, key: str) -> Manifest:
-    try:
-        return Manifest.model_validate_json(b"".join(bucket.read(key)))
-    except ValidationError as error:
-        path = PurePosixPath(key)
-        reason = f"the manifest {path.name} of {path.parent.name} is damaged: {error}"
-        raise IntegrityError(reason, "publish the partition again") from error
+    path = PurePosixPath(key)
+    return parse_manifest(b"".join(bucket.read(key)), path.parent.name, path.name)
 
 
 def _old_files(bucket: Bucket, older_than: datetime) -> dict[str, dict[str, list[Head]]]:
@@ -289,7 +271,7 @@ def _old_files(bucket: Bucket, older_than: datetime) -> dict[str, dict[str, list
 def _kept_and_replaced(bucket: Bucket, dataset: str, older_than: datetime) -> tuple[set[str], list[Head]]:
     """The stagings that must stay, and the manifests that were replaced before `older_than`."""
     by_partition: dict[str, list[Head]] = defaultdict(list)
-    for head in bucket.listed(f"{dataset}/{_MANIFESTS}/"):
+    for head in bucket.listed(f"{dataset}/{MANIFESTS}/"):
         by_partition[PurePosixPath(head.key).parent.name].append(head)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sweep") as pool:
         judged = list(pool.map(partial(_judged, bucket, older_than), by_partition.values()))
