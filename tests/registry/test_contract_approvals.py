@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import FeatureSetVersion, ModelVersion
+    from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion
     from modelyard.registry.registry import Registry
     from tests.registries import Clock, Service
 
@@ -344,3 +344,29 @@ def test_a_set_on_which_no_approval_hangs_is_its_authors(acting: As, local: Loca
     apply(author, feature_sets={"history": feature_set()})
     register(local, tmp_path)
     assert put(author, reading(MOVED)).number == 1
+
+
+def test_a_models_own_sources_stay_where_they_were_approved(acting: As, local: LocalRegistry, tmp_path: Path) -> None:
+    author = acting("amina")
+
+    def revise(registry: Registry, change: Mapping[str, Any], source: str = "loans", **document: Any) -> ModelRecord:
+        content = definition(approval="required", **document)
+        content["document"]["data"]["labels"]["source"] = source
+        content["document"]["data"]["features"] = [{"source": source}]
+        content["sources"] = {source: {**content["sources"]["loans"], "name": source, **change}}
+        revision = {one.name: one.revision for one in registry.models().items}.get("ke", 0)
+        return registry.apply_model(content, project="lender", expected_revision=revision)
+
+    revise(author, {})
+    revise(author, MOVED)  # nobody has a version yet
+    revise(author, {})
+    register(local, tmp_path)
+    for change in (MOVED, {"expectations": [{"expect": "column_to_exist", "column": "label"}]}):
+        with pytest.raises(Forbidden, match="versions of `ke` would read other rows of `loans`"):
+            revise(author, change, seed=7)
+    assert revise(author, {}, description="Who misses a payment.").revision == 4
+    assert revise(author, MOVED, "credits").revision == 5, "a source of another name is read by no version there is"
+    with pytest.raises(Forbidden):
+        revise(author, MOVED)
+    assert revise(local, MOVED).revision == 6
+    assert revise(author, MOVED, seed=7).revision == 7

@@ -32,8 +32,8 @@ def _meaning_of(source: Source) -> dict[str, Any]:
     )
 
 
-def _readings(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """Where sources lie, and what is expected of them."""
+def readings(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """Where sources lie, and what is expected of their rows: no part of what values mean."""
     return {
         name: {"path": source.path, **source.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)}
         for name, source in sorted(sources.items())
@@ -81,7 +81,7 @@ class FeatureSetDefinition(Settings):
     def reading(self) -> dict[str, Any]:
         """What of the definition says which rows are read, and how they and its values are checked: not in `digest`."""
         expectations = self.document.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)
-        return {**expectations, "sources": _readings(self.sources)}
+        return {**expectations, "sources": readings(self.sources)}
 
     def located_as(self, newest: FeatureSetDefinition) -> FeatureSetDefinition:
         """This definition, its sources read from where another version of it reads them.
@@ -155,7 +155,7 @@ class ModelDefinition(Settings):
         """What of the definition decides how versions are run: a change here is a new revision, and no run."""
         document = self.document.content()
         sections: dict[str, Any] = {key: document[key] for key in _DEPLOYMENT if key in document}
-        return {**sections, "sources": _readings(self.sources)}
+        return {**sections, "sources": readings(self.sources)}
 
     @property
     def prose(self) -> dict[str, Any]:

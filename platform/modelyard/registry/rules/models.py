@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
-from modelyard.config.definitions import ModelDefinition
+from modelyard.config.definitions import ModelDefinition, kept_definition, readings
 from modelyard.errors import Conflict, Forbidden, InvalidData
 from modelyard.registry.approval import with_names
 from modelyard.registry.checks import check_project, check_subject, check_text
@@ -67,6 +67,8 @@ class ModelRules(RunRules):
         if current is not None and current.needs_approval and not content.needs_approval and not self._operator:
             msg = f"`{content.name}` asks for approval, and this definition does not"
             raise Forbidden(msg, "write `approval: required`, or let an operator apply it")
+        if current is not None and current.needs_approval and current.latest is not None and not self._operator:
+            self._check_sources(current, content)
         now = self._clock()
         config = digest(content.training)
         authors = current.authors if current is not None and current.config == config else ()
@@ -85,6 +87,24 @@ class ModelRules(RunRules):
             authors=with_names(authors, [self._actor]),
             needs_approval=content.needs_approval,
         )
+
+    def _check_sources(self, current: ModelRecord, content: ModelDefinition) -> None:
+        """Make sure that what was approved goes on reading what it read: versions read where the model's sources lie.
+
+        Raises:
+            Forbidden: A source lies elsewhere, or is expected to be otherwise, or comes back after it was left out.
+        """
+        place = f"model `{current.name}`"
+        now = readings(kept_definition(ModelDefinition, self._whole(current).definition, place).sources)
+        for name, reading in readings(content.sources).items():
+            if reading != now.get(name) and (name in now or self._ever_read(current.name, name)):
+                msg = f"versions of `{current.name}` would read other rows of `{name}`, or expect other things of them"
+                raise Forbidden(msg, f"`{current.name}` asks for approval: let an operator apply this")
+
+    def _ever_read(self, model: str, source: str) -> bool:
+        subject = f"source:{source}"
+        found = every(lambda page: self._metadata.dependents(subject, page=page, limit=100))
+        return f"model:{model}" in found
 
     def _applied(self, current: ModelRecord | None, revised: ModelRecord, run: Run | None) -> list[Happening]:
         subject = f"model:{revised.name}"
