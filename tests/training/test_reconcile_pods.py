@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from modelyard.errors import Conflict, InvalidData
 from modelyard.registry.records import Outcome, RunProgress, RunState
 from modelyard.training.board import Limits
+from modelyard.training.controller.controller import Controller, Parts
+from modelyard.training.controller.monitor import Monitor
 from modelyard.training.launchers.launcher import Job, JobKind, JobState, NoRoom
 from modelyard.training.moves import Moves
 from modelyard.training.reconcile import Reconciler
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.records import Run
+    from modelyard.training.launchers.kubernetes.lease import Lease
     from modelyard.training.launchers.launcher import JobSpec
 
 
@@ -183,3 +186,23 @@ def test_teams_take_turns(place: Pods) -> None:
         RunState.TRAINING,
     ]
     assert place.registry.run(runs[2].id).reason == "waits for its team's jobs to be free: 2 of 2 are taken"
+
+
+class Leading:
+    """A Lease that is held."""
+
+    held, epoch = True, 1
+
+    def check(self) -> None:
+        pass
+
+
+def test_a_log_that_can_not_be_read_keeps_no_other(place: Pods) -> None:
+    run, job = place.trained()
+    parts = Parts(place.registry, place.launcher, place.datasets, place.settings, Limits(4, in_pods=True))
+    controller = Controller(parts, cast("Lease", Leading()), Monitor())
+    controller._step()
+    loop = controller._loop_of(1)
+    loop.running = {"gone-000000000000-1-1": "gone-000000000000-1", job: run.id}
+    controller._keep_logs()
+    assert b"".join(place.registry.read_run_log(run.id)) == f"log of {job}".encode()
