@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modelyard.errors import Conflict, IntegrityError, NotFound
+from modelyard.errors import Conflict, Forbidden, IntegrityError, NotFound
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.rules.base import TRIES, settled
@@ -172,6 +172,42 @@ def test_a_feature_set_that_is_registered_twice_at_once_is_one_version(
     before("add_feature_set", put)
     assert put() == local.feature_set("history", 1)
     assert local.feature_set("history").number == 1
+
+
+def test_a_feature_set_that_gets_another_team_meanwhile_is_not_changed(
+    local: LocalRegistry, before: Callable[[str, Callable[[], object]], None]
+) -> None:
+    def put(registry: LocalRegistry, **said: Any) -> object:
+        return registry.register_feature_set(feature_set(**said), project="lender", lineage={})
+
+    put(local)
+    juma = local.acting_as("juma", operator=False, teams=["credit-ke"])
+    before("put_feature_set", lambda: put(local, owner="fraud"))
+    with pytest.raises(Forbidden, match="for the team `fraud`"):
+        put(juma, description="Loans of thirty days.")
+    before("add_feature_set", lambda: put(local, window="60d", owner="credit-ke"))
+    put(local, window="90d")
+    before("add_feature_set", lambda: put(local, owner="fraud"))
+    with pytest.raises(Forbidden, match="for the team `fraud`"):
+        put(juma, window="120d")
+    assert [version.team for version in local._metadata.feature_set_versions("history", page=None, limit=9).items] == [
+        "fraud",
+        "credit-ke",
+        "credit-ke",
+    ]
+
+
+def test_the_version_that_is_registered_while_a_feature_set_is_archived_is_archived(
+    local: LocalRegistry, before: Callable[[str, Callable[[], object]], None]
+) -> None:
+    for window in ("30d", "60d"):
+        local.register_feature_set(feature_set(window=window), project="lender", lineage={})
+    again = feature_set(window="30d", description="Loans of a month.")
+    before("put_feature_set", lambda: local.register_feature_set(again, project="lender", lineage={}))
+    assert local.archive_feature_set("history").number == 1
+    last = local.feature_set("history")
+    assert (last.number, last.definition, last.archived_at is not None) == (1, again, True)
+    assert local.feature_set("history", 2).archived_at is None
 
 
 def test_a_run_that_is_queued_twice_at_once_is_one(

@@ -232,6 +232,7 @@ class MetadataStore(Protocol):
         digest: str,
         make: Callable[[int], FeatureSetVersion],
         *,
+        expected: FeatureSetVersion | None,
         uses: Collection[str],
         tell: Callable[[FeatureSetVersion], Happening],
     ) -> FeatureSetVersion:
@@ -241,17 +242,33 @@ class MetadataStore(Protocol):
             name: The feature set.
             digest: The version's digest.
             make: The version with a number.
+            expected: The version that was registered last, as it was read; None where there was none.
             uses: The subjects that the definition depends on.
             tell: The event of a version.
 
         Raises:
-            Stale: A version with this digest is there already.
+            Stale: The last registered version is not the expected one, or one with this digest is there already.
         """
 
     def put_feature_set(
-        self, version: FeatureSetVersion, *, uses: Collection[str], happenings: Sequence[Happening]
+        self,
+        version: FeatureSetVersion,
+        *,
+        expected: FeatureSetVersion | None,
+        uses: Collection[str],
+        happenings: Sequence[Happening],
     ) -> None:
-        """Replace what is recorded of a version whose values stay the same, and make it the last registered."""
+        """Replace what is recorded of a version whose values stay the same, and make it the last registered.
+
+        Args:
+            version: The version.
+            expected: The version that was registered last, as it was read.
+            uses: The subjects that the definition depends on.
+            happenings: The events.
+
+        Raises:
+            Stale: The last registered version is not the expected one.
+        """
 
     # Runs ------------------------------------------------------------------------------------------------------
 

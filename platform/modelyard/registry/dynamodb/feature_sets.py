@@ -1,4 +1,7 @@
-"""Feature sets and their versions."""
+"""Feature sets and their versions.
+
+`moves` in a feature set's head goes up with every change of it: of two who change what both have read, one is refused.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.base import Tables, record_of, stored
 from modelyard.registry.dynamodb.writes import ABSENT, PRESENT, SK, If, Write, put
+from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import make_page, read_token
 from modelyard.registry.records import FeatureSetVersion, Page
 
@@ -55,6 +59,7 @@ class FeatureSetTables(Tables):
         digest: str,
         make: Callable[[int], FeatureSetVersion],
         *,
+        expected: FeatureSetVersion | None,
         uses: Collection[str],
         tell: Callable[[FeatureSetVersion], Happening],
     ) -> FeatureSetVersion:
@@ -62,14 +67,12 @@ class FeatureSetTables(Tables):
 
         def prepare() -> list[Write]:
             nonlocal made
-            head = self._table.get(_head_key(name))
-            counter = 0 if head is None else int(head["counter"])
-            same = ABSENT if head is None else If("counter", "=", counter)
-            made = make(counter + 1)
+            head = self._expected_head(name, expected)
+            made = make(1 if head is None else int(head["counter"]) + 1)
             number: Item = {"number": made.number}
             stale = f"a version of feature set `{name}` with this digest is there already"
             return [
-                Write("Put", _head_key(name), {"counter": made.number, "current": made.number}, own=(same,)),
+                _moved(name, head, counter=made.number, current=made.number),
                 Write("Put", keys.feature_set_digest(name, digest), number, when=(ABSENT,), stale=stale),
                 put(_version_key(name, made.number), stored(made)),
                 put((keys.FEATURE_SETS, name)),
@@ -82,16 +85,36 @@ class FeatureSetTables(Tables):
         return made
 
     def put_feature_set(
-        self, version: FeatureSetVersion, *, uses: Collection[str], happenings: Sequence[Happening]
+        self,
+        version: FeatureSetVersion,
+        *,
+        expected: FeatureSetVersion | None,
+        uses: Collection[str],
+        happenings: Sequence[Happening],
     ) -> None:
         stale = f"version {version.number} of feature set `{version.name}` is gone"
         key = _version_key(version.name, version.number)
-        writes = [
-            Write("Update", key, stored(version), when=(PRESENT,), stale=stale),
-            Write("Update", _head_key(version.name), {"current": version.number}),
-            *self._depend(f"feature_set:{version.name}", uses),
-        ]
-        self._write(lambda: writes, happenings)
+        revised = Write("Update", key, stored(version), when=(PRESENT,), stale=stale)
+        depend = self._depend(f"feature_set:{version.name}", uses)
+
+        def prepare() -> list[Write]:
+            head = self._expected_head(version.name, expected)
+            return [revised, _moved(version.name, head, current=version.number), *depend]
+
+        self._write(prepare, happenings)
+
+    def _expected_head(self, name: str, expected: FeatureSetVersion | None) -> Item | None:
+        """A feature set's head, where the version that was registered last is as its caller read it.
+
+        Raises:
+            Stale: It is another one, or it was changed.
+        """
+        head = self._table.get(_head_key(name))  # before the version: what changes that changes the head as well
+        last = None if head is None else self.feature_set(name, int(head["current"]))
+        if last != expected:
+            msg = f"feature set `{name}` was changed meanwhile"
+            raise Stale(msg)
+        return head
 
 
 def loaded(version: FeatureSetVersion) -> list[Write]:
@@ -103,7 +126,15 @@ def loaded(version: FeatureSetVersion) -> list[Write]:
 
 def loaded_head(name: str, counter: int, current: int) -> list[Write]:
     """The items of a feature set that comes from elsewhere, but for its versions."""
-    return [put(_head_key(name), {"counter": counter, "current": current}), put((keys.FEATURE_SETS, name))]
+    head = _moved(name, None, counter=counter, current=current)
+    return [head, put((keys.FEATURE_SETS, name))]
+
+
+def _moved(name: str, head: Item | None, **content: int) -> Write:
+    """The change of a feature set's head, if it is as it was read."""
+    if head is None:
+        return Write("Put", _head_key(name), {**content, "moves": 1}, own=(ABSENT,))
+    return Write("Update", _head_key(name), content, add={"moves": 1}, own=(If("moves", "=", head["moves"]),))
 
 
 def _head_key(name: str) -> keys.Key:

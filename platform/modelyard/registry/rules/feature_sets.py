@@ -58,6 +58,7 @@ class FeatureSetRules(Rules):
                 wanted.name,
                 wanted.digest,
                 lambda number: wanted.model_copy(update={"number": number}),
+                expected=current,
                 uses=uses,
                 tell=lambda version: self._told(version, "feature_set.registered"),
             )
@@ -66,7 +67,7 @@ class FeatureSetRules(Rules):
         if revised != same or current != same:
             self._check_change(wanted, current)
             told = self._told(revised, "feature_set.revised")
-            self._metadata.put_feature_set(revised, uses=uses, happenings=[told])
+            self._metadata.put_feature_set(revised, expected=current, uses=uses, happenings=[told])
         return revised
 
     def _check_change(self, wanted: FeatureSetVersion, current: FeatureSetVersion | None) -> None:
@@ -134,12 +135,16 @@ class FeatureSetRules(Rules):
 
     def archive_feature_set(self, name: str, *, reason: str = "") -> FeatureSetVersion:
         check_text(reason, "the reason")
+        return self._whole(settled(lambda: self._archived_set(name, reason)))
+
+    def _archived_set(self, name: str, reason: str) -> FeatureSetVersion:
         current = self._known(name)
-        if current.archived_at is None:
-            current = current.model_copy(update={"archived_at": self._clock()})
-            told = self._told(current, "feature_set.archived", reason=reason)
-            self._metadata.put_feature_set(current, uses=(), happenings=[told])
-        return self._whole(current)
+        if current.archived_at is not None:
+            return current
+        archived = current.model_copy(update={"archived_at": self._clock()})
+        told = self._told(archived, "feature_set.archived", reason=reason)
+        self._metadata.put_feature_set(archived, expected=current, uses=(), happenings=[told])
+        return archived
 
     def _told(self, version: FeatureSetVersion, kind: str, **details: str) -> Happening:
         return self._happening(f"feature_set:{version.name}", kind, {"version": version.number, **details})

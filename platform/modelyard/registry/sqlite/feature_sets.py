@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.registry.layouts import encode
+from modelyard.registry.layouts import decode, encode
+from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import read_token
 from modelyard.registry.records import FeatureSetVersion
 from modelyard.registry.sqlite.database import expect
 from modelyard.registry.sqlite.tables import Tables, write_dependencies, write_events
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
     from modelyard.registry.metadata import Happening
@@ -49,10 +51,12 @@ class FeatureSetTables(Tables):
         digest: str,
         make: Callable[[int], FeatureSetVersion],
         *,
+        expected: FeatureSetVersion | None,
         uses: Collection[str],
         tell: Callable[[FeatureSetVersion], Happening],
     ) -> FeatureSetVersion:
         with self._database.writing() as connection:
+            _expect_last(connection, name, expected)
             counter = connection.execute(
                 """INSERT INTO feature_set (name, counter, current) VALUES (?, 1, 1)
                 ON CONFLICT (name) DO UPDATE SET counter = counter + 1, current = counter + 1 RETURNING counter""",
@@ -68,9 +72,15 @@ class FeatureSetTables(Tables):
         return version
 
     def put_feature_set(
-        self, version: FeatureSetVersion, *, uses: Collection[str], happenings: Sequence[Happening]
+        self,
+        version: FeatureSetVersion,
+        *,
+        expected: FeatureSetVersion | None,
+        uses: Collection[str],
+        happenings: Sequence[Happening],
     ) -> None:
         with self._database.writing() as connection:
+            _expect_last(connection, version.name, expected)
             cursor = connection.execute(
                 "UPDATE feature_set_version SET layout = ?, body = ? WHERE name = ? AND number = ?",
                 (*encode(version), version.name, version.number),
@@ -80,3 +90,11 @@ class FeatureSetTables(Tables):
             connection.execute("UPDATE feature_set SET current = ? WHERE name = ?", current)
             write_dependencies(connection, f"feature_set:{version.name}", uses)
             write_events(connection, happenings)
+
+
+def _expect_last(connection: sqlite3.Connection, name: str, expected: FeatureSetVersion | None) -> None:
+    query = f"SELECT layout, body {_CURRENT} WHERE feature_set.name = ?"
+    row = connection.execute(query, (name,)).fetchone()
+    if (None if row is None else decode(FeatureSetVersion, *row)) != expected:
+        msg = f"feature set `{name}` was changed meanwhile"
+        raise Stale(msg)
