@@ -64,6 +64,7 @@ RULES: Mapping[str, Rule] = {
     f"GET {MODEL}/live": readers(Whose.MODEL, RunMay.OWN_MODEL),
     "GET /v1/feature-sets": readers(),
     f"GET {FEATURE_SET}": readers(run=RunMay.SHARED),
+    f"GET {FEATURE_SET}/defined-as": readers(run=RunMay.SHARED),
     f"GET {FEATURE_SET}/versions/{{number}}": readers(run=RunMay.SHARED),
     f"PUT {FEATURE_SET}": authors(),
     f"POST {FEATURE_SET}/archive": authors(Whose.FEATURE_SET),

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 
 from modelyard.errors import InvalidData
 from modelyard.registry.messages import Archive, RegisterFeatureSet
@@ -24,6 +24,14 @@ def list_feature_sets(registry: Served, page: PageToken = None, limit: Limit = 1
 def read_feature_set(registry: Served, name: FeatureSetName) -> FeatureSetVersion:
     """The version of a feature set that was registered last."""
     return registry.feature_set(name)
+
+
+@router.get("/{name}/defined-as", responses=answers(examples.REGISTERED))
+def find_feature_set(
+    registry: Served, name: FeatureSetName, digest: Annotated[str, Query(description="The definition's digest.")]
+) -> FeatureSetVersion | None:
+    """The version of a feature set whose definition has a digest; null where it is not registered so."""
+    return registry.find_feature_set(name, digest)
 
 
 @router.get("/{name}/versions/{number}", responses=answers(examples.REGISTERED, 404))

@@ -55,6 +55,18 @@ def test_going_back_is_the_old_version_again(registry: Registry) -> None:
     assert put(registry, feature_set(window="14d")).number == 3
 
 
+def test_a_version_is_found_by_its_definition(registry: Registry) -> None:
+    first = put(registry, feature_set())
+    second = put(registry, feature_set(window="7d"))
+    put(registry, feature_set())  # going back does not hide what came between
+    assert registry.find_feature_set("history", second.digest) == second
+    assert registry.find_feature_set("history", first.digest) == first
+    assert registry.find_feature_set("history", "f" * 64) is None
+    assert registry.find_feature_set("other", first.digest) is None
+    with pytest.raises(InvalidData):
+        registry.find_feature_set("history", "../x")
+
+
 def test_what_does_not_change_values_changes_no_version(registry: Registry) -> None:
     first = put(registry, feature_set())
     moved = feature_set(owner="risk", description="What was spent.")

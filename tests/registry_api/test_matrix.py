@@ -84,6 +84,7 @@ TABLE = {
     "POST /v1/models/{model}/rollback": APPROVERS,
     "GET /v1/feature-sets": LIST,
     "GET /v1/feature-sets/{name}": SHARED,
+    "GET /v1/feature-sets/{name}/defined-as": SHARED,
     "GET /v1/feature-sets/{name}/versions/{number}": SHARED,
     "PUT /v1/feature-sets/{name}": "-+- + --- - --- ! !",  # feature sets are shared: other teams know of them
     "POST /v1/feature-sets/{name}/archive": "-+- + --- - --- ! !",
@@ -204,7 +205,11 @@ def _sent(route: str, registry: Any) -> dict[str, Any]:
         return {"content": b"done\n"}
     if route == "PUT /v1/bundles/{digest}":
         return {"content": b"PK"}
-    queries = {"made-for": {"request": "e" * 64}, "live": {"at": "2026-11-21T00:00:00Z"}}
+    queries = {
+        "made-for": {"request": "e" * 64},
+        "defined-as": {"digest": "e" * 64},
+        "live": {"at": "2026-11-21T00:00:00Z"},
+    }
     return {"params": queries.get(route.rpartition("/")[2], {})}
 
 

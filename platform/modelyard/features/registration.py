@@ -79,13 +79,8 @@ def find_pins(definitions: Iterable[FeatureSetDefinition], registry: Registry) -
 
 
 def _find(definition: FeatureSetDefinition, registry: Registry) -> FeatureSetPin:
-    newest = registry.feature_set(definition.name)
-    for number in range(newest.number, 0, -1):
-        try:
-            version = registry.feature_set(definition.name, number)
-        except NotFound:
-            continue  # numbers have gaps
-        if version.digest == definition.digest:
-            return FeatureSetPin(name=version.name, version=version.number, digest=version.digest)
-    reason = f"feature set `{definition.name}` is not registered as it is defined"
-    raise NotFound(reason, "modelyard apply")
+    version = registry.find_feature_set(definition.name, definition.digest)
+    if version is None:
+        reason = f"feature set `{definition.name}` is not registered as it is defined"
+        raise NotFound(reason, "modelyard apply")
+    return FeatureSetPin(name=version.name, version=version.number, digest=version.digest)

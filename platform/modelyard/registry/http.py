@@ -48,6 +48,7 @@ R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 _PERHAPS_VERSION: TypeAdapter[ModelVersion | None] = TypeAdapter(ModelVersion | None)
+_PERHAPS_FEATURE_SET: TypeAdapter[FeatureSetVersion | None] = TypeAdapter(FeatureSetVersion | None)
 _PERHAPS_PROGRESS: TypeAdapter[RunProgress | None] = TypeAdapter(RunProgress | None)
 _PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
 
@@ -218,6 +219,10 @@ class HttpRegistry:
     def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
         path = _feature_set(name)
         return self._get(FeatureSetVersion, path if number is None else f"{path}/versions/{number}")
+
+    def find_feature_set(self, name: str, digest: str) -> FeatureSetVersion | None:
+        found = self._transport.call("GET", f"{_feature_set(name)}/defined-as", params={"digest": digest})
+        return self._read(_PERHAPS_FEATURE_SET.validate_json, found)
 
     def feature_sets(self, *, page: str | None = None, limit: int = 100) -> Page[FeatureSetVersion]:
         return self._get(Page[FeatureSetVersion], "/v1/feature-sets", page=page, limit=limit)

@@ -162,6 +162,9 @@ class Registry(Protocol):
     def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
         """A version of a feature set; the newest unless said."""
 
+    def find_feature_set(self, name: str, digest: str) -> FeatureSetVersion | None:
+        """The version of a feature set whose definition has a digest; None where it is not registered so."""
+
     def feature_sets(self, *, page: str | None = None, limit: int = 100) -> Page[FeatureSetVersion]:
         """The newest version of each feature set, by name, archived ones included."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.config.definitions import FeatureSetDefinition, kept_definition
 from modelyard.errors import Conflict, Forbidden, NotFound
-from modelyard.registry.checks import check_name, check_number, check_project, check_text
+from modelyard.registry.checks import check_digest, check_name, check_number, check_project, check_text
 from modelyard.registry.documents import plain_json
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import FeatureSetVersion, Page
@@ -119,6 +119,11 @@ class FeatureSetRules(Rules):
 
     def feature_set(self, name: str, number: int | None = None) -> FeatureSetVersion:
         return self._whole(self._known(name, number))
+
+    def find_feature_set(self, name: str, digest: str) -> FeatureSetVersion | None:
+        asked = check_digest(digest, "the definition")
+        found = self._metadata.feature_set_for_digest(check_name(name, "feature set"), asked)
+        return None if found is None else self._whole(found)
 
     def _known(self, name: str, number: int | None = None) -> FeatureSetVersion:
         if number is not None:
