@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -70,10 +71,20 @@ def test_a_key_is_written_read_and_removed(store: ArtifactStore) -> None:
     put(store, f"{LOCATION}/model.json", b"{}")
     assert b"".join(store.read(f"{LOCATION}/model.json")) == b"{}"
     for key in keys(store):
-        store.remove(key)
-        store.remove(key)
+        assert store.remove(key)
+        assert store.remove(key)
     assert keys(store) == []
     assert keys(store, "runs") == ["runs/ke-1/log"]
+
+
+def test_what_was_written_again_since_it_was_seen_stays(store: ArtifactStore) -> None:
+    put(store, "documents/a", BODY)
+    (seen,) = store.stored("documents")
+    assert not store.remove("documents/a", if_unmodified_since=seen.modified - timedelta(seconds=2))
+    assert keys(store, "documents") == ["documents/a"]
+    assert store.remove("documents/a", if_unmodified_since=seen.modified)
+    assert keys(store, "documents") == []
+    assert store.remove("documents/a", if_unmodified_since=seen.modified)
 
 
 def test_a_part_is_read(store: ArtifactStore) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import NotFound
+from modelyard.registry.integrity import kept_documents
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.sweep import Retention, Sweep
@@ -187,6 +188,25 @@ def test_files_that_nothing_refers_to_go_when_they_are_old(
     assert sweep(place, later) == would
     assert set(state(place)) == kept
     assert local.model("large").definition == large
+
+
+def test_a_document_that_is_named_again_while_it_is_swept_stays(
+    local: LocalRegistry, place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = definition()
+    large["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
+    local.apply_model(large, project="lender", expected_revision=0)
+    apply(local)
+    age(place, clock.now)
+
+    def named_again(metadata: MetadataStore) -> set[str]:
+        named = kept_documents(metadata)
+        local.apply_model(large, project="lender", expected_revision=2)
+        return named
+
+    monkeypatch.setattr("modelyard.registry.sweep.kept_documents", named_again)
+    assert sweep(place, clock.pass_(days=2)) == []
+    assert local.model("ke").definition == large
 
 
 def test_documents_of_older_versions_stay(local: LocalRegistry, place: Place, clock: Clock) -> None:

@@ -113,5 +113,13 @@ class ArtifactStore(Protocol):
     def stored(self, prefix: str) -> Iterator[StoredFile]:
         """Everything below a prefix, unfinished writes included, in no particular order."""
 
-    def remove(self, key: str) -> None:
-        """Remove a key. One that is gone already is no error."""
+    def remove(self, key: str, *, if_unmodified_since: datetime | None = None) -> bool:
+        """Remove a key. One that is gone already is no error.
+
+        Args:
+            key: The key.
+            if_unmodified_since: What was written there later stays; looked at last thing before it is removed.
+
+        Returns:
+            Whether nothing lies there any more.
+        """

@@ -100,22 +100,29 @@ class FilesystemArtifacts:
                 key = path.relative_to(self._root).as_posix()
                 with suppress(FileNotFoundError, InvalidData):  # it went while we looked, or is none of ours
                     status = self._path(key).stat()
-                    yield StoredFile(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+                    yield StoredFile(key, status.st_size, _modified(status))
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, *, if_unmodified_since: datetime | None = None) -> bool:
         path = self._path(key)
-        with io_errors(path):
-            path.unlink(missing_ok=True)
+        with io_errors(path), suppress(FileNotFoundError):
+            if if_unmodified_since is not None and _modified(path.stat()) > if_unmodified_since:
+                return False
+            path.unlink()
         for folder in path.parents:
             if folder == self._root:
-                return
+                break
             try:
                 folder.rmdir()
             except OSError:
-                return  # it holds other keys, or got one just now
+                break  # it holds other keys, or got one just now
+        return True
 
     def _path(self, key: str) -> Path:
         return self._root.joinpath(*check_key(key))
+
+
+def _modified(status: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(status.st_mtime, UTC)
 
 
 @lru_cache(maxsize=1)

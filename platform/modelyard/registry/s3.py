@@ -26,6 +26,7 @@ from modelyard.s3 import LARGE, PART, Bucket, Differs, Lost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from modelyard.registry.artifacts import Writer
     from modelyard.registry.records import Artifact
@@ -186,13 +187,19 @@ class S3Artifacts:
                 continue  # it went while we looked
             yield StoredFile(f"{folder}/.{name}~{upload.id}", size, upload.started)
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, *, if_unmodified_since: datetime | None = None) -> bool:
         check_key(key)
         unfinished = _UNFINISHED.fullmatch(key)
         if unfinished:
             self._bucket.abort(f"{unfinished['folder']}/{unfinished['name']}", unfinished["upload"])
-        else:
-            self._bucket.remove(key)
+            return True
+        if if_unmodified_since is not None:
+            # Not by the ETag, which S3 could compare itself: the same bytes, written again, have the same one.
+            head = self._bucket.head(key)
+            if head is not None and head.modified > if_unmodified_since:
+                return False
+        self._bucket.remove(key)
+        return True
 
 
 def _key(location: str, artifact: Artifact) -> str:

@@ -5,6 +5,10 @@ ago and made nothing that is still there, and files that nothing refers to. A ve
 previous one (where a rollback leads) or the latest stays, however old it is.
 
 Records change before bytes go: a process that dies in between leaves files without a record, for the next sweep.
+
+Who refers to a document or a bundle writes it first, even where it lies there already. So a file that no record names
+is looked at once more just before it goes, and stays where it has become young. Between that look and the removal lie
+milliseconds; a document that is written just then is named by `modelyard registry check`.
 """
 
 from __future__ import annotations
@@ -154,10 +158,12 @@ class Sweep:
             old = [file for file in self._artifacts.stored(prefix) if file.modified < before]
             needed = found() if old else None  # records are read after files: what was kept since then is young
             for file in old:
-                if needed is not None and not needed(file):
-                    if not self._dry_run:
-                        self._artifacts.remove(file.key)
+                if needed is not None and not needed(file) and self._gone(file):
                     yield Removal("file", file.key, file.size)
+
+    def _gone(self, file: StoredFile) -> bool:
+        """Remove a file, unless somebody has written it again since it was listed, to refer to it anew."""
+        return self._dry_run or self._artifacts.remove(file.key, if_unmodified_since=file.modified)
 
     def _documents(self) -> Callable[[StoredFile], bool]:
         keys = {f"{DOCUMENTS}/{digest}" for digest in kept_documents(self._metadata)}
@@ -191,5 +197,5 @@ class Sweep:
             except Stale:
                 return
             for file in files:
-                self._artifacts.remove(file.key)
+                self._gone(file)
         yield Removal(kind, name, sum(file.size for file in files))
