@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import IntegrityError, InvalidData, ModelyardError, NotFound, Unavailable
+from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.records import RunState
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import TRIES
@@ -20,7 +22,7 @@ from tests.training import yard
 from tests.training.played import Yard
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from modelyard.registry.records import Run
 
@@ -378,6 +380,19 @@ def test_what_is_wrong_with_one_run_ends_that_run_alone(place: Yard, trouble: ty
     assert (ended.state, ended.permanent, ended.tries) == (RunState.FAILED, True, 0)
     assert ended.reason == "the manifest is damaged\n  hint: publish the partition again"
     assert [place.state(run) for run in others] == [RunState.SUCCEEDED] * 2
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(b"{}")])
+def test_a_run_whose_specification_is_lost_ends_alone(place: Yard, damage: Callable[[Path], Any]) -> None:
+    lost = place.queue("ke", description="long " * LARGEST_INLINE)
+    other = place.queue("gh", seed=1)
+    for document in (place.settings.home / "artifacts" / "documents").iterdir():
+        damage(document)
+    place.play()
+    ended = place.registry.run(lost.id)
+    assert (ended.state, ended.permanent, ended.tries) == (RunState.FAILED, True, 0)
+    assert "can't be read" in ended.reason
+    assert place.state(other) is RunState.SUCCEEDED
 
 
 def test_a_run_that_is_gone_meanwhile_ends_no_step(place: Yard) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
 from modelyard.files import CHUNK
 from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import RUNS
@@ -43,10 +43,10 @@ class RunRules(Rules):
         self._check_team(model.team, f"a run of `{model.name}`")
         existing = self._recorded(run)
         if existing is not None:
-            return self._whole(existing, "spec")
+            return self._whole_run(existing)
         queued = self._new_run(run, self._usable_model(model.name), model.config)
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
-        return self._whole(queued, "spec")
+        return self._whole_run(queued)
 
     def _recorded(self, run: Run) -> Run | None:
         """What is recorded of a run, if it is there already."""
@@ -95,7 +95,7 @@ class RunRules(Rules):
         return self._happening(f"run:{run.id}", "run.queued", details)
 
     def run(self, run_id: str) -> Run:
-        return self._whole(self._known_run(run_id), "spec")
+        return self._whole_run(self._known_run(run_id))
 
     def _known_run(self, run_id: str) -> Run:
         run = self._metadata.run(check_run_id(run_id))
@@ -116,17 +116,28 @@ class RunRules(Rules):
         return self._whole_runs(self._metadata.open_runs(page=page, limit=check_limit(limit)))
 
     def _whole_runs(self, page: Page[Run]) -> Page[Run]:
-        return Page(items=tuple(self._whole(run, "spec") for run in page.items), next=page.next)
+        return Page(items=tuple(self._whole_run(run) for run in page.items), next=page.next)
+
+    def _whole_run(self, run: Run) -> Run:
+        """A run with its specification; where that is lost or damaged, with what points to it.
+
+        The loop ends such a run in words, and goes on with the others.
+        """
+        try:
+            return self._whole(run, "spec")
+        except (IntegrityError, NotFound):
+            return run
 
     def update_run(self, run: Run) -> Run:
         _check_run(run)
         current = self._known_run(run.id)
-        changes: dict[str, object] = {"spec": self._documents.shelve(run.spec), "sequence": run.sequence + 1}
+        spec = current.spec if run.spec == current.spec else self._documents.shelve(run.spec)
+        changes: dict[str, object] = {"spec": spec, "sequence": run.sequence + 1}
         if run.state.terminal and run.finished_at is None:
             changes["finished_at"] = current.finished_at or self._clock()
         kept = run.model_copy(update=changes)
         if current == kept:
-            return self._whole(current, "spec")  # the reply was lost, and this is the same again
+            return self._whole_run(current)  # the reply was lost, and this is the same again
         if changed := [name for name in _FIXED if getattr(current, name) != getattr(kept, name)]:
             msg = f"run `{run.id}`: {', '.join(changed)} never changes"
             raise InvalidData(msg)
@@ -141,7 +152,7 @@ class RunRules(Rules):
     def _replace(self, current: Run, changed: Run) -> Run:
         happenings = [self._moved(changed)] if changed.state is not current.state else []
         self._metadata.replace_run(changed, happenings=happenings)
-        return self._whole(changed, "spec")
+        return self._whole_run(changed)
 
     def _moved(self, run: Run) -> Happening:
         details = {"model": run.model, "reason": run.reason, "version": run.version}
@@ -154,7 +165,7 @@ class RunRules(Rules):
     def _cancel(self, run_id: str) -> Run:
         current = self._known_run(run_id)
         if current.state.terminal or current.cancel_requested:
-            return self._whole(current, "spec")
+            return self._whole_run(current)
         changes: dict[str, object] = {"sequence": current.sequence + 1, "cancel_requested": True}
         if current.state is RunState.QUEUED:
             reason = "cancelled before it started"
