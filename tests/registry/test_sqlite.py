@@ -15,12 +15,12 @@ from modelyard.errors import IntegrityError, ModelyardError, StorageFull, Unavai
 from modelyard.registry import layouts
 from modelyard.registry.chains import BEGINNING, link_hash
 from modelyard.registry.metadata import Stale
+from modelyard.registry.raw import Head
 from modelyard.registry.records import Event, ModelRecord
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sqlite import database as databases
 from modelyard.registry.sqlite.database import Database
 from modelyard.registry.sqlite.schema import MIGRATIONS
-from modelyard.registry.stored import Head
 from tests.registries import NOON
 from tests.registry.making import apply, claim_of, definition, open_local, register
 

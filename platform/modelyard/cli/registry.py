@@ -13,8 +13,8 @@ from modelyard.cli.output import AsJson, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from modelyard.registry.backup import Backup
+    from modelyard.registry.export import Export
     from modelyard.registry.lineage import AffectedModel, VersionLineage
-    from modelyard.registry.moving import Export
     from modelyard.registry.overview import ModelDetails, ModelSummary
     from modelyard.registry.records import ModelRecord, ModelVersion, Promotion
     from modelyard.registry.registry import Registry
@@ -163,7 +163,7 @@ def export(
     """Write everything that the registry holds into one file, to be imported elsewhere; nobody may write meanwhile."""
     from contextlib import closing
 
-    from modelyard.registry.moving import export_registry
+    from modelyard.registry.export import export_registry
 
     with closing(_stores()) as stores, progress("Exporting"):
         made = export_registry(stores, to.absolute())
@@ -177,7 +177,7 @@ def import_(
     """Fill an empty registry from an export, wherever that was made; where it died, the same again goes on."""
     from contextlib import closing
 
-    from modelyard.registry.moving import import_registry
+    from modelyard.registry.export import import_registry
 
     with closing(_stores()) as stores, progress("Importing"):
         made = import_registry(stores, source)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelyard.registry.metadata import MetadataStore
-    from modelyard.registry.stored import Head, Link
+    from modelyard.registry.raw import Head, Link
 
 _PAGE = 1000
 

@@ -11,8 +11,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from modelyard.registry.layouts import decode, layout_of
+from modelyard.registry.raw import Link
 from modelyard.registry.records import Event
-from modelyard.registry.stored import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,27 +1,27 @@
 """What a metadata store holds, as entries that every store understands: for moving a registry from one to another.
 
 What a store can work out by itself (lists, indexes, hashes) is no entry. `KINDS` says what each entry carries; one more
-kind of record is one more line there, and one in each store's `moving` module.
+kind of record is one more line there, and one in each store's `entries` module.
 """
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from modelyard.errors import IntegrityError
 from modelyard.registry.chains import event_of
 from modelyard.registry.layouts import decode
 from modelyard.registry.metadata import Happening
-from modelyard.registry.records import Event
-from modelyard.registry.stored import Entry
+from modelyard.registry.raw import Entry
+from modelyard.registry.records import Event, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelyard.registry.metadata import MetadataStore
-    from modelyard.registry.stored import Link
+    from modelyard.registry.raw import Head, Link
 
+R = TypeVar("R", bound=Record)
 
 KINDS: Mapping[str, Mapping[str, type]] = {
     "model": {"layout": int, "body": str},
@@ -62,26 +62,41 @@ def read_entry(content: object) -> Entry:
     raise IntegrityError(msg, "export the registry again, with the version of Modelyard that reads it")
 
 
-def events_of(metadata: MetadataStore, limit: int = 1000) -> Iterator[Entry]:
-    """Every event of a store as an entry: each chain in its order, chains merged by time.
+def read_record(kind: type[R], one: Entry) -> R:
+    """The record that an entry holds."""
+    return decode(kind, one.number("layout"), one.text("body"))
+
+
+class Chained(Protocol):
+    """What has chains of events: a metadata store, or the part of one that keeps them."""
+
+    def chains(self) -> tuple[Head, ...]:
+        """See `MetadataStore`."""
+
+    def links(self, chain: str, *, after: int, limit: int) -> tuple[Link, ...]:
+        """See `MetadataStore`."""
+
+
+def events_of(log: Chained, limit: int = 1000) -> Iterator[Entry]:
+    """Every event as an entry: each chain in its order, chains merged by time.
 
     Args:
-        metadata: The store.
+        log: What has the events.
         limit: How many are read at a time.
     """
 
     def links(chain: str, end: int) -> Iterator[Link]:
         position = 0
-        while position < end and (found := metadata.links(chain, after=position, limit=min(limit, end - position))):
+        while position < end and (found := log.links(chain, after=position, limit=min(limit, end - position))):
             yield from found
             position = found[-1].position
 
-    chains = [links(head.chain, head.position) for head in metadata.chains()]
+    chains = [links(head.chain, head.position) for head in log.chains()]
     for link in heapq.merge(*chains, key=lambda link: event_of(link).at):
         yield entry("event", link.layout, link.body)
 
 
 def happening_of(event: Entry) -> Happening:
     """An event as something that happened, before a store gives it its place."""
-    told = decode(Event, event.number("layout"), event.text("body"))
+    told = read_record(Event, event)
     return Happening(subject=told.subject, type=told.type, at=told.at, by=told.by, details=told.details)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from modelyard.registry.raw import Entry, Head, Link
     from modelyard.registry.records import (
         ChangePage,
         Event,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
         RunProgress,
         VersionState,
     )
-    from modelyard.registry.stored import Entry, Head, Link
 
 
 class Stale(Conflict):

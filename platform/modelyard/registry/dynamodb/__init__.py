@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelyard.registry.dynamodb.entries import EntryTables
 from modelyard.registry.dynamodb.feature_sets import FeatureSetTables
 from modelyard.registry.dynamodb.models import ModelTables
-from modelyard.registry.dynamodb.moving import MovingTables
 from modelyard.registry.dynamodb.promotions import PromotionTables
 from modelyard.registry.dynamodb.runs import RunTables
 from modelyard.registry.dynamodb.table import Table
@@ -19,7 +19,7 @@ from modelyard.registry.dynamodb.versions import VersionTables
 from modelyard.retries import DEADLINE
 
 
-class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, MovingTables):
+class DynamoMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, EntryTables):
     """The registry's records in a DynamoDB table.
 
     Args:

@@ -14,8 +14,8 @@ from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.writes import ABSENT, SK, If, Write, put
 from modelyard.registry.layouts import decode, encode
 from modelyard.registry.pages import make_page, read_token
+from modelyard.registry.raw import Head
 from modelyard.registry.records import Page, Record
-from modelyard.registry.stored import Head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

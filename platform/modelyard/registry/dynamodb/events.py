@@ -12,8 +12,8 @@ from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.base import Tables
 from modelyard.registry.dynamodb.writes import SK
 from modelyard.registry.pages import MOST, make_page, read_token
+from modelyard.registry.raw import Head, Link
 from modelyard.registry.records import ChangePage, Event, Page
-from modelyard.registry.stored import Head, Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

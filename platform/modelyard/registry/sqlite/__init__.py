@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import UsageError
 from modelyard.registry.sqlite.database import BUSY_TIMEOUT, Database
+from modelyard.registry.sqlite.entries import EntryTables
 from modelyard.registry.sqlite.feature_sets import FeatureSetTables
 from modelyard.registry.sqlite.models import ModelTables
-from modelyard.registry.sqlite.moving import MovingTables
 from modelyard.registry.sqlite.promotions import PromotionTables
 from modelyard.registry.sqlite.runs import RunTables
 from modelyard.registry.sqlite.versions import VersionTables
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _PAGES = 4096  # copied at a time, between which writers get their turn
 
 
-class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, MovingTables):
+class SqliteMetadata(ModelTables, VersionTables, PromotionTables, FeatureSetTables, RunTables, EntryTables):
     """The registry's records in a SQLite file.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable  # noqa: TC003 - module-level tables name it
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count, groupby, islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from modelyard.errors import Conflict
 from modelyard.registry.chains import BEGINNING, links_after
@@ -18,14 +18,12 @@ from modelyard.registry.dynamodb.base import stored
 from modelyard.registry.dynamodb.events import EventTables
 from modelyard.registry.dynamodb.heads import BLANK, head_key
 from modelyard.registry.dynamodb.writes import PK, SK, Write, put
-from modelyard.registry.entries import entry, events_of, happening_of
-from modelyard.registry.layouts import decode
+from modelyard.registry.entries import entry, events_of, happening_of, read_record
 from modelyard.registry.records import (
     FeatureSetVersion,
     ModelRecord,
     ModelVersion,
     Promotion,
-    Record,
     Run,
     RunProgress,
 )
@@ -34,17 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.stored import Entry
-
-R = TypeVar("R", bound=Record)
+    from modelyard.registry.raw import Entry
 
 _AT_ONCE = 1000  # writes that are gathered, so that none is sent twice in one request
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Runs that were imported stand in lists from here on, a microsecond apart: before every run that is queued later."""
 
 
-class MovingTables(EventTables):
-    """The access patterns of moving a whole registry."""
+class EntryTables(EventTables):
+    """The access patterns of a whole registry."""
 
     def entries(self) -> Iterator[Entry]:
         before = self.chains()
@@ -62,7 +58,7 @@ class MovingTables(EventTables):
                 yield found
         yield from (one for _, one in sorted(placed, key=lambda pair: pair[0]))
         yield from progress
-        yield from events_of(self)  # type: ignore[arg-type]  # a part of the store that has what is asked of it
+        yield from events_of(self)
         if self.chains() != before:
             msg = f"somebody wrote to table `{self._table.name}` while it was read"
             raise Conflict(msg, "stop the services that use it, then export it again")
@@ -118,7 +114,7 @@ def _writes(kind: str, entries: Iterable[Entry]) -> Iterator[Write]:
     """The items of entries of a kind, with those that lists are made of."""
     if kind == "run":
         for number, one in zip(count(), entries, strict=False):
-            run = _record(Run, one)
+            run = read_record(Run, one)
             yield from runs.new_run(run, at=_LONG_AGO + timedelta(microseconds=number))
     elif kind == "event":
         yield from _events(entries)
@@ -144,10 +140,6 @@ def _events(entries: Iterable[Entry]) -> Iterator[Write]:
         yield put(keys.chain_head(name), {"position": position, "hash": end})
 
 
-def _record(kind: type[R], one: Entry) -> R:
-    return decode(kind, one.number("layout"), one.text("body"))
-
-
 def _head(one: Entry) -> list[Write]:
     pointers: Item = {name: one.number(name) for name in ("counter", "latest", "promotions")}
     return [put(head_key(one.text("model")), {**BLANK, **pointers, "archived": bool(one.number("archived"))})]
@@ -164,19 +156,19 @@ def _promotion_key(one: Entry) -> list[Write]:
 
 
 def _progress(one: Entry) -> list[Write]:
-    progress = _record(RunProgress, one)
+    progress = read_record(RunProgress, one)
     return [put(keys.run_progress(progress.run), stored(progress))]
 
 
 _ITEMS: dict[str, Callable[[Entry], list[Write]]] = {
-    "model": lambda one: models.loaded(_record(ModelRecord, one)),
+    "model": lambda one: models.loaded(read_record(ModelRecord, one)),
     "model_head": _head,
-    "version": lambda one: versions.loaded(_record(ModelVersion, one)),
+    "version": lambda one: versions.loaded(read_record(ModelVersion, one)),
     "claim_key": _claim_key,
-    "promotion": lambda one: promotions.loaded(_record(Promotion, one)),
+    "promotion": lambda one: promotions.loaded(read_record(Promotion, one)),
     "promotion_key": _promotion_key,
     "feature_set": lambda one: feature_sets.loaded_head(one.text("name"), one.number("counter"), one.number("current")),
-    "feature_set_version": lambda one: feature_sets.loaded(_record(FeatureSetVersion, one)),
+    "feature_set_version": lambda one: feature_sets.loaded(read_record(FeatureSetVersion, one)),
     "run_progress": _progress,
     "dependency": lambda one: [put((keys.uses(one.text("subject")), one.text("dependent")))],
 }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from modelyard.errors import Conflict
-from modelyard.registry.entries import entry, events_of, happening_of
-from modelyard.registry.layouts import decode, encode
+from modelyard.registry.entries import entry, events_of, happening_of, read_record
+from modelyard.registry.layouts import encode
 from modelyard.registry.records import (
     FeatureSetVersion,
     ModelRecord,
     ModelVersion,
     Promotion,
-    Record,
     Run,
     RunProgress,
 )
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator
 
-    from modelyard.registry.stored import Entry
-
-R = TypeVar("R", bound=Record)
+    from modelyard.registry.raw import Entry
 
 _QUERIES = {
     "model": "SELECT layout, body FROM model ORDER BY name",
@@ -47,15 +44,15 @@ _ANYTHING = """SELECT 1 FROM model UNION ALL SELECT 1 FROM feature_set
 _EVENTS_AT_ONCE = 1000
 
 
-class MovingTables(EventTables):
-    """The access patterns of moving a whole registry."""
+class EntryTables(EventTables):
+    """The access patterns of a whole registry."""
 
     def entries(self) -> Iterator[Entry]:
         before = self.chains()
         with self._database.reading() as connection:
             for kind, query in _QUERIES.items():
                 yield from (entry(kind, *row) for row in connection.execute(query))
-        yield from events_of(self)  # type: ignore[arg-type]  # a part of the store that has what is asked of it
+        yield from events_of(self)
         if self.chains() != before:
             msg = f"somebody wrote to the registry in `{self._database.path.parent}` while it was read"
             raise Conflict(msg, "stop what uses it, then export it again")
@@ -71,7 +68,7 @@ class MovingTables(EventTables):
 
 def _load_models(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     for one in entries:
-        record = _record(ModelRecord, one)
+        record = read_record(ModelRecord, one)
         row = (record.name, record.revision, *encode(record))
         connection.execute("INSERT INTO model (name, revision, layout, body) VALUES (?, ?, ?, ?)", row)
 
@@ -80,7 +77,7 @@ def _load_versions(connection: sqlite3.Connection, entries: Iterable[Entry]) -> 
     statement = """INSERT INTO version (model, number, state, request, since, layout, body)
         VALUES (?, ?, ?, ?, ?, ?, ?)"""
     for one in entries:
-        version = _record(ModelVersion, one)
+        version = read_record(ModelVersion, one)
         since = micros(version.archived_at or version.created_at)
         row = (version.model, version.number, version.state, version.request, since, *encode(version))
         connection.execute(statement, row)
@@ -90,7 +87,7 @@ def _load_promotions(connection: sqlite3.Connection, entries: Iterable[Entry]) -
     statement = """INSERT INTO promotion (model, sequence, live_from, superseded, layout, body)
         VALUES (?, ?, ?, ?, ?, ?)"""
     for one in entries:
-        fact = _record(Promotion, one)
+        fact = read_record(Promotion, one)
         superseded = fact.superseded_by is not None
         row = (fact.model, fact.sequence, micros(fact.live_from), superseded, *encode(fact))
         connection.execute(statement, row)
@@ -99,18 +96,18 @@ def _load_promotions(connection: sqlite3.Connection, entries: Iterable[Entry]) -
 def _load_feature_set_versions(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     statement = "INSERT INTO feature_set_version (name, number, digest, layout, body) VALUES (?, ?, ?, ?, ?)"
     for one in entries:
-        version = _record(FeatureSetVersion, one)
+        version = read_record(FeatureSetVersion, one)
         connection.execute(statement, (version.name, version.number, version.digest, *encode(version)))
 
 
 def _load_runs(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     for one in entries:
-        insert_run(connection, _record(Run, one))
+        insert_run(connection, read_record(Run, one))
 
 
 def _load_progress(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
     for one in entries:
-        progress = _record(RunProgress, one)
+        progress = read_record(RunProgress, one)
         row = (progress.run, *encode(progress))
         connection.execute("INSERT INTO run_progress (run, layout, body) VALUES (?, ?, ?)", row)
 
@@ -123,10 +120,6 @@ def _load_events(connection: sqlite3.Connection, entries: Iterable[Entry]) -> No
             write_events(connection, waiting)
             waiting.clear()
     write_events(connection, waiting)
-
-
-def _record(kind: type[R], one: Entry) -> R:
-    return decode(kind, one.number("layout"), one.text("body"))
 
 
 def _rows(statement: str) -> Callable[[sqlite3.Connection, Iterable[Entry]], None]:

@@ -19,8 +19,8 @@ from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
 from modelyard.registry.audit import verify
 from modelyard.registry.entries import entry
+from modelyard.registry.export import MANIFEST, RECORDS, export_registry, import_registry
 from modelyard.registry.integrity import damages
-from modelyard.registry.moving import MANIFEST, RECORDS, export_registry, import_registry
 from modelyard.registry.pages import every
 from modelyard.registry.records import Run, RunProgress, RunState
 from modelyard.registry.s3 import S3Artifacts
@@ -266,7 +266,7 @@ from pathlib import Path
 import modelyard.files
 import modelyard.s3
 from modelyard.registry.dynamodb.table import Table
-from modelyard.registry.moving import import_registry
+from modelyard.registry.export import import_registry
 from modelyard.registry.s3 import S3Artifacts
 from modelyard.registry.stores import RegistryStores
 from tests.registry.places import Place
