@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from modelyard.canonical import chunks_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, UsageError
 from modelyard.files import CHUNK, io_errors, writing_whole
 from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, check_key
@@ -176,13 +177,13 @@ def _unpack(stores: RegistryStores, archive: zipfile.ZipFile, export: Export) ->
     """The entries of an export, after its files: nothing refers to a file before it is there."""
     there = {file.key: file.size for prefix in _prefixes(export.files) for file in stores.artifacts.stored(prefix)}
     for key, (size, digest) in export.files.items():
-        if there.get(key) != size or _digest(stores.artifacts.read(key)) != digest:
+        if there.get(key) != size or chunks_digest(stores.artifacts.read(key)) != (digest, size):
             check_key(key)
             expected = Artifact(path=key.rpartition("/")[2], size=size, sha256=digest)
             with archive.open(f"{FILES}{key}") as packed, stores.artifacts.writing(key, expected) as writer:
                 while chunk := packed.read(CHUNK):
                     writer.write(chunk)
-    if _digest(_lines(archive)) != export.records:
+    if chunks_digest(_lines(archive))[0] != export.records:
         msg = f"{RECORDS} is not what was exported"
         raise IntegrityError(msg, "export the registry again")
     for line in _lines(archive):
@@ -197,13 +198,6 @@ def _lines(archive: zipfile.ZipFile) -> Iterator[bytes]:
     with archive.open(RECORDS) as packed:
         while line := packed.readline(_LARGEST_LINE):
             yield line
-
-
-def _digest(chunks: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _compare(stores: RegistryStores, export: Export) -> None:
