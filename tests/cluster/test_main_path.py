@@ -77,9 +77,8 @@ def test_the_services_are_ready_and_take_the_tokens_of_service_accounts(installe
 
 
 def test_everything_holds_to_the_restricted_profile(installed: Installation) -> None:
-    for namespace in (installed.namespace, installed.runs):
-        labels = json.loads(installed.kubectl("get", "namespace", namespace, "-o", "json"))["metadata"]["labels"]
-        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    labels = json.loads(installed.kubectl("get", "namespace", installed.runs, "-o", "json"))["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     pods = installed.objects("pods", "--selector", "app.kubernetes.io/component")
     assert {pod["metadata"]["labels"]["app.kubernetes.io/component"] for pod in pods} >= {
         "registry", "scoring", "controller", "poller"

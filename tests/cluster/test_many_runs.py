@@ -87,7 +87,6 @@ def test_sixty_runs_are_trained_once_each_whatever_dies(installed: Installation,
         until(lambda: all(run["state"] in ENDED for run in runs(installed)), seconds=1200, what="the end of all runs")
     ended = runs(installed)
     assert len(ended) == RUNS
-    assert [run["reason"] for run in ended if run["state"] == "FAILED" and not run["reason"]] == []
     assert {run["state"] for run in ended} == {"SUCCEEDED"}, [run["reason"] for run in ended if run["reason"]]
     assert watch.most <= LIMIT
     assert watch.looks > RUNS
@@ -148,21 +147,25 @@ class Watch:
 
 
 def kill_leader(installed: Installation) -> None:
-    """SIGKILL for the controller that holds the Lease."""
+    """SIGKILL for the controller that holds the Lease; another one leads when this returns."""
 
-    def holder() -> Any:
-        return next(lease["spec"].get("holderIdentity") for lease in installed.objects("leases"))
+    def lease() -> dict[str, Any]:
+        (found,) = installed.objects("leases")
+        return dict(found["spec"])
 
-    name = until(holder, what="a leader")
+    held = until(lambda: (seen := lease()).get("holderIdentity") and seen, what="a leader")
+    name, before = held["holderIdentity"], held.get("leaseTransitions", 0)
     (pod,) = [pod for pod in installed.objects("pods") if name.startswith(pod["metadata"]["name"])]
     uid = pod["metadata"]["uid"]
     groups = f"{uid}|{uid.replace('-', '_')}"  # systemd's names of groups have no hyphens
     script = (
         f"for p in $(grep -lE '{groups}' /proc/[0-9]*/cgroup | cut -d/ -f3); do"
-        " tr '\\0' ' ' < /proc/$p/cmdline | grep -q controller && kill -9 $p; done; true"
+        " if tr '\\0' ' ' < /proc/$p/cmdline | grep -q controller; then kill -9 $p && echo $p; fi; done"
     )
     node = shlex.split(os.environ.get("TEST_NODE_COMMAND", ""))
-    subprocess.run([*node, "sh", "-c", script], check=True, timeout=60)
+    done = subprocess.run([*node, "sh", "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split(), f"no process of {name} is on the node: TEST_NODE_COMMAND does not lead there"
+    until(lambda: lease().get("leaseTransitions", 0) > before, seconds=120, what="another leader")
 
 
 def jobs_created(installed: Installation) -> list[str]:
