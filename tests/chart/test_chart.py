@@ -65,6 +65,18 @@ def test_every_pod_holds_to_the_restricted_profile_and_says_what_it_needs(case: 
             assert "memory" in container["resources"]["limits"]
 
 
+def test_nothing_is_made_for_a_part_that_does_not_run() -> None:
+    all_on = "poller.enabled=true,monitoring.serviceMonitors.enabled=true,monitoring.dashboards.enabled=true"
+    everything = {(one["kind"], one["metadata"]["name"]) for one in rendered("--set", all_on)}
+    for part in ("scoring", "controller", "poller"):
+        objects = rendered("--set", f"{all_on},{part}.enabled=false")
+        if part == "poller":  # by its account `helm test` asks
+            objects = [one for one in objects if one["kind"] not in {"ServiceAccount", "Pod", "Secret"}]
+        assert [one["metadata"]["name"] for one in objects if f"-modelyard-{part}" in json.dumps(one)] == []
+        assert part not in {one["metadata"]["labels"].get("app.kubernetes.io/component") for one in objects}
+        assert {(one["kind"], one["metadata"]["name"]) for one in objects} < everything
+
+
 def test_only_who_asks_the_api_server_has_a_token_for_it() -> None:
     made = dict(pods(rendered("--values", str(CHART / "ci" / "everything.yaml"))))
     assert {name: pod["automountServiceAccountToken"] for name, pod in made.items()} == {
