@@ -138,6 +138,14 @@ def spec_of(applied: Mapping[str, Any], **fields: Any) -> RunSpec:
     return RunSpec(definition=read, environment=DIGEST, **made)
 
 
+def flip_byte(path: Path) -> None:
+    """What a rotten disk does to a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()  # it may be another's by another name
+    path.write_bytes(content)
+
+
 def run_of(model: str = "ke", attempt: int = 1, *, spec: RunSpec | None = None, **fields: Any) -> Run:
     """A queued run, of the usual definition unless said."""
     spec = spec or spec_of(definition(model))

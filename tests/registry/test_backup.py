@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from modelyard.config.bundles import bundle_digest, pack
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
 from modelyard.registry.backup import back_up, restore
 from modelyard.registry.filesystem import FilesystemArtifacts
 from modelyard.registry.integrity import damages
 from modelyard.registry.sqlite import SqliteMetadata
-from tests.registry.making import apply, definition, feature_set, open_local, register, run_of
+from tests.registry.making import apply, definition, feature_set, flip_byte, open_local, register, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
+
+
+BUNDLE = {"woe.py": "".join(f"W{number} = {number**3}\n" for number in range(100)).encode()}
 
 
 @pytest.fixture
@@ -40,6 +44,7 @@ def home(tmp_path: Path) -> Path:
     large["sources"]["loans"]["columns"].update({f"column_{'x' * 80}_{number}": "double" for number in range(1000)})
     registry.apply_model(large, project="lender", expected_revision=0)
     registry.register_feature_set(feature_set(), project="lender", lineage={})
+    registry.keep_bundle(bundle_digest(BUNDLE), pack(BUNDLE))
     return tmp_path / "home"
 
 
@@ -61,7 +66,7 @@ def content(registry: LocalRegistry) -> list[object]:
 @pytest.mark.parametrize("name", ["backup", "backup.zip"])
 def test_what_is_backed_up_comes_back(home: Path, tmp_path: Path, name: str) -> None:
     backup = back_up(home, tmp_path / "to" / name)
-    assert (backup.format, backup.files) == (1, 5)
+    assert (backup.format, backup.files) == (1, 6)
     assert [path.name for path in (tmp_path / "to").iterdir()] == [name]
     assert restore(tmp_path / "to" / name, tmp_path / "other") == backup
     restored = open_local(tmp_path / "other")
@@ -125,7 +130,16 @@ def test_a_damaged_registry_is_not_backed_up(home: Path, tmp_path: Path) -> None
     assert found == ["version 3 of `ke`: `model.json` is missing"]
 
 
-@pytest.mark.parametrize("what", ["registry.db", "model.json", "documents", "backup.json", "format", "nothing"])
+def test_a_damaged_bundle_is_not_backed_up(home: Path, tmp_path: Path) -> None:
+    key = f"bundles/{bundle_digest(BUNDLE)}.zip"
+    flip_byte(home / "artifacts" / key)
+    with pytest.raises(IntegrityError, match=f"`{key}` is damaged"):
+        back_up(home, tmp_path / "backup")
+
+
+@pytest.mark.parametrize(
+    "what", ["registry.db", "model.json", "documents", "bundles", "backup.json", "format", "nothing"]
+)
 def test_a_damaged_backup_is_not_restored(home: Path, tmp_path: Path, what: str) -> None:
     backup = tmp_path / "backup"
     back_up(home, backup)
@@ -136,12 +150,7 @@ def test_a_damaged_backup_is_not_restored(home: Path, tmp_path: Path, what: str)
         shutil.rmtree(backup)
         backup.mkdir()
     else:
-        damaged = next(path for path in backup.rglob("*") if path.is_file() and what in str(path))
-        damaged.chmod(0o600)
-        flipped = bytearray(damaged.read_bytes())
-        flipped[len(flipped) // 2] ^= 1
-        damaged.unlink()  # it may be the registry's own file by another name
-        damaged.write_bytes(bytes(flipped))
+        flip_byte(next(path for path in backup.rglob("*") if path.is_file() and what in str(path)))
     try:
         restore(backup, tmp_path / "other")
     except (IntegrityError, InvalidData):

@@ -28,7 +28,7 @@ from modelyard.registry.stores import RegistryStores
 from modelyard.registry.sweep import Sweep
 from tests.buckets import new_bucket
 from tests.registries import NOON, Clock
-from tests.registry.making import DAY, apply, claim_of, definition, feature_set, register, run_of, spec_of
+from tests.registry.making import DAY, apply, claim_of, definition, feature_set, flip_byte, register, run_of, spec_of
 from tests.registry.places import Place
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
 
-BUNDLE = {"woe.py": b"HALF = 0.5\n"}
+BUNDLE = {"woe.py": "".join(f"W{number} = {number**3}\n" for number in range(100)).encode()}
 
 
 def on_disk(folder: Path) -> RegistryStores:
@@ -257,6 +257,16 @@ def test_a_damaged_registry_is_not_exported(laptop: RegistryStores, tmp_path: Pa
     with pytest.raises(IntegrityError, match="is missing"):
         export_registry(laptop, tmp_path / "export.zip")
     assert not (tmp_path / "export.zip").exists()
+
+
+def test_a_damaged_bundle_is_found_and_not_exported(laptop: RegistryStores, tmp_path: Path) -> None:
+    live_through(laptop, tmp_path)
+    key = f"bundles/{bundle_digest(BUNDLE)}.zip"
+    flip_byte(tmp_path / "laptop" / "artifacts" / key)
+    (found,) = damages(laptop.metadata, laptop.artifacts)
+    assert found.startswith(f"`{key}` is damaged")
+    with pytest.raises(IntegrityError, match="is damaged"):
+        export_registry(laptop, tmp_path / "export.zip")
 
 
 IMPORTER = """

@@ -135,7 +135,7 @@ def backup(
     to: Annotated[Path, typer.Argument(help="The folder to make, or the zip, where the name ends in .zip.")],
     as_json: AsJson = False,
 ) -> None:
-    """Back the registry up, while others go on working; every byte is verified."""
+    """Back the registry up, while others go on working; all but logs of runs is verified."""
     from modelyard.registry.backup import back_up
 
     with progress("Backing up"):
@@ -147,7 +147,7 @@ def backup(
 def restore(
     source: Annotated[Path, typer.Argument(help="The folder or zip that a backup made.")], as_json: AsJson = False
 ) -> None:
-    """Put a backup where no registry is yet; every byte is verified."""
+    """Put a backup where no registry is yet; all but logs of runs is verified."""
     from modelyard.registry.backup import restore as restore_backup
 
     with progress("Restoring"):
@@ -227,7 +227,7 @@ def sweep(
 
 @_registry.command("check")
 def check(as_json: AsJson = False) -> None:
-    """Read every byte that the registry holds, and say what is not as recorded."""
+    """Read all that the registry holds but logs of runs, and say what is not as recorded."""
     from contextlib import closing
 
     from modelyard.errors import IntegrityError

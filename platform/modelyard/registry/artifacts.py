@@ -123,3 +123,13 @@ class ArtifactStore(Protocol):
         Returns:
             Whether nothing lies there any more.
         """
+
+
+def finished(store: ArtifactStore, prefix: str) -> Iterator[str]:
+    """The keys below a prefix whose writes have come to an end.
+
+    Args:
+        store: The store.
+        prefix: The prefix.
+    """
+    return (file.key for file in store.stored(prefix) if "/." not in file.key)

@@ -1,8 +1,8 @@
 """Backup and restore of a registry on this machine: its database and its artifacts, as one moment saw them.
 
 A backup is a folder, or a zip, that holds `registry.db`, `artifacts/` and `backup.json`. It is taken while others go
-on working: the database first, as it is at one moment, then the files that it refers to, which never change. Every
-byte is verified when a backup is taken, and again when it is restored.
+on working: the database first, as it is at one moment, then the files that it refers to, which never change. All
+but logs, of which no digest is recorded, is verified when a backup is taken, and again when it is restored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from modelyard.canonical import file_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, UsageError
 from modelyard.files import io_errors, sync_folder
-from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS
+from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, finished
 from modelyard.registry.home import ARTIFACTS, DATABASE, RegistryHome
 from modelyard.registry.integrity import check_whole, kept_versions
 from modelyard.registry.zips import UNSOUND
@@ -114,7 +114,7 @@ def _keys(metadata: MetadataStore, home: Path) -> Iterator[str]:
         yield from (f"{version.location}/{artifact.path}" for artifact in version.artifacts)
     store = RegistryHome(home).artifacts()
     for prefix in (RUNS, DOCUMENTS, BUNDLES):
-        yield from (file.key for file in store.stored(prefix) if "/." not in file.key)
+        yield from finished(store, prefix)
 
 
 def _link(source: Path, to: Path) -> int:

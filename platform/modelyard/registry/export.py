@@ -2,8 +2,8 @@
 
 The file is a zip. `records.jsonl` holds the entries of the metadata store, a line each; `files/KEY` the files of
 versions, logs, documents and bundles; `export.json`, which comes last, what they must be. Every byte is compared with
-its digest when it is written and when it is read. Who did what, and when, stays; the places of events in the change
-cursor do not, so that whoever followed the changes begins anew.
+its digest when it is read, and when it is written all but logs, of which the registry records none. Who did what, and
+when, stays; the places of events in the change cursor do not, so that whoever followed the changes begins anew.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from modelyard.canonical import chunks_digest
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, UsageError
 from modelyard.files import CHUNK, io_errors, writing_whole
-from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, check_key
+from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, check_key, finished
 from modelyard.registry.audit import verify
 from modelyard.registry.entries import read_entry
-from modelyard.registry.integrity import kept_documents, kept_versions
+from modelyard.registry.integrity import kept_documents, kept_versions, sound_bundle
 from modelyard.registry.records import Artifact
 from modelyard.registry.zips import UNSOUND
 
@@ -118,12 +118,12 @@ def _pack_files(stores: RegistryStores, archive: zipfile.ZipFile) -> Iterator[tu
 
 
 def _keys(stores: RegistryStores) -> Iterator[tuple[str, str]]:
-    """The keys of everything that is needed, with the digests that are recorded of them."""
+    """The keys of everything that is needed, with the digests that their bytes must have; logs have none."""
     for made in kept_versions(stores.metadata):
         yield from ((f"{made.location}/{artifact.path}", artifact.sha256) for artifact in made.artifacts)
     yield from ((f"{DOCUMENTS}/{digest}", digest) for digest in sorted(kept_documents(stores.metadata)))
-    for prefix in (RUNS, BUNDLES):
-        yield from ((file.key, "") for file in stores.artifacts.stored(prefix) if "/." not in file.key)
+    yield from ((key, sound_bundle(stores.artifacts, key)) for key in finished(stores.artifacts, BUNDLES))
+    yield from ((key, "") for key in finished(stores.artifacts, RUNS))
 
 
 def import_registry(stores: RegistryStores, source: Path) -> Export:

@@ -1,4 +1,8 @@
-"""Whether what the registry holds is whole: every file of every version is there, and its bytes are those recorded."""
+"""Whether what the registry holds is whole: every file of every version is there, and its bytes are those recorded.
+
+Documents and bundles are compared with the digest that their key holds. Logs of runs have none: they are read nowhere
+here. A bundle that a model or a run names and that is not there is no damage, for anyone who applies may name any.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from modelyard.canonical import chunks_digest
+from modelyard.config.bundles import unpack
 from modelyard.errors import IntegrityError, NotFound
-from modelyard.registry.artifacts import DOCUMENTS
+from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, finished
 from modelyard.registry.documents import Documents, pointer
 from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
@@ -63,7 +68,7 @@ def kept_bundles(metadata: MetadataStore, artifacts: ArtifactStore) -> set[str]:
 
 
 def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:
-    """What is missing or differs, in words; every byte is read."""
+    """What is missing or differs, in words; all but logs is read."""
     for version in kept_versions(metadata):
         for artifact in version.artifacts:
             key = f"{version.location}/{artifact.path}"
@@ -72,6 +77,13 @@ def damages(metadata: MetadataStore, artifacts: ArtifactStore) -> Iterator[str]:
     for digest in sorted(kept_documents(metadata)):
         if problem := _problem(artifacts, f"{DOCUMENTS}/{digest}", digest):
             yield f"document {digest} {problem}"
+    for key in finished(artifacts, BUNDLES):
+        try:
+            sound_bundle(artifacts, key)
+        except IntegrityError as error:
+            yield error.reason
+        except NotFound:
+            continue  # removed by a sweep just now
 
 
 def _problem(artifacts: ArtifactStore, key: str, sha256: str) -> str:
@@ -80,6 +92,26 @@ def _problem(artifacts: ArtifactStore, key: str, sha256: str) -> str:
     except NotFound:
         return "is missing"
     return "" if found == sha256 else f"has the SHA-256 {found}, and {sha256} was recorded"
+
+
+def sound_bundle(artifacts: ArtifactStore, key: str) -> str:
+    """The SHA-256 of a bundle's zip, which was found to hold the files that its key tells of.
+
+    Args:
+        artifacts: The bytes.
+        key: The bundle's key.
+
+    Raises:
+        IntegrityError: It holds others, or can't be read.
+        NotFound: Nothing lies there.
+    """
+    content = b"".join(artifacts.read(key))
+    try:
+        unpack(content, key.removeprefix(f"{BUNDLES}/").removesuffix(".zip"))
+    except IntegrityError as error:
+        msg = f"`{key}` is damaged: {error.reason}"
+        raise IntegrityError(msg, "`modelyard registry check` says what else is damaged") from error
+    return chunks_digest([content])[0]
 
 
 def check_whole(metadata: MetadataStore, artifacts: ArtifactStore, what: str) -> None:
