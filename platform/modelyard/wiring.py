@@ -83,9 +83,12 @@ def registry_home(address: str) -> RegistryHome:
     """The folder of a registry on this machine: for what is done to its files.
 
     Raises:
-        UsageError: The address is that of a service.
+        UsageError: The address is that of a service, or of a table and a bucket.
     """
     parts = urlsplit(address)
+    if parts.scheme == "dynamodb+s3":
+        reason = f"`{address}` is a table and a bucket: no folder of this machine holds it"
+        raise UsageError(reason, "`modelyard registry export` writes all of it into one file, `import` reads that")
     if parts.scheme != "file":
         reason = f"`{address}` is a service: its files lie elsewhere"
         raise UsageError(reason, "do this on the machine that it runs on, with MODELYARD_REGISTRY unset")

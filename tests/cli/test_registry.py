@@ -210,13 +210,32 @@ def test_care_makes_no_registry(
     assert not (tmp_path / "mistyped").exists()
 
 
+SERVICE = ("http://127.0.0.1:9", "is a service")
+TABLE = ("dynamodb+s3://table/bucket", "`modelyard registry export` writes all of it")
+
+
+@pytest.mark.parametrize(
+    ("address", "told", "command"),
+    [
+        (*SERVICE, "registry sweep"),
+        (*SERVICE, "registry backup x"),
+        (*SERVICE, "registry check"),
+        (*SERVICE, "serve registry"),
+        (*TABLE, "registry backup x"),
+        (*TABLE, "registry restore x"),
+    ],
+)
 def test_care_needs_the_files_at_hand(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    told: str,
+    command: str,
 ) -> None:
-    monkeypatch.setenv("MODELYARD_REGISTRY", "http://127.0.0.1:9")
-    for arguments in (("registry", "sweep"), ("registry", "backup", "x"), ("registry", "check"), ("serve", "registry")):
-        assert run(arguments) == 64
-        assert "is a service" in capsys.readouterr().err
+    monkeypatch.setenv("MODELYARD_REGISTRY", address)
+    assert run(command.split()) == 64
+    assert told in capsys.readouterr().err
     assert not home.exists()
 
 
