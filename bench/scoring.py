@@ -161,9 +161,9 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
     from modelyard.config.definitions import ModelDefinition
     from modelyard.registry.records import FeatureSetPin, Run, RunState
     from modelyard.registry.run_spec import RunSpec
-    from modelyard.training.job_tasks import TaskFile, TrainTask
     from modelyard.training.run_task import run_task
     from modelyard.training.storage.stored import load_version
+    from modelyard.training.tasks import TaskFile, TrainTask
 
     registry.apply_model(_definition(name), project="bench", expected_revision=0)
     version = registry.feature_set("measures")

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from modelyard.asgi.auth.authenticated import Authenticated
 from modelyard.asgi.auth.routes import check_routes
-from modelyard.asgi.guard import LoopbackOnly
+from modelyard.asgi.loopback import LoopbackOnly
 from modelyard.asgi.measured import Measured
 from registry_api.access import OPEN_PATHS, RegistryRoute
 from registry_api.errors import add_error_handlers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.asgi.guard import check_loopback
 from modelyard.asgi.listening import address_of, open_listener
+from modelyard.asgi.loopback import check_loopback
 from modelyard.asgi.server import Server
 from registry_api.app import create_app
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from modelyard.asgi.auth.authenticated import Authenticated
 from modelyard.asgi.auth.routes import check_routes
-from modelyard.asgi.guard import LoopbackOnly
+from modelyard.asgi.loopback import LoopbackOnly
 from modelyard.asgi.measured import Measured
 from scoring_service import problems
 from scoring_service.access import OPEN_PATHS, ScoringRoute

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.asgi.guard import check_loopback
 from modelyard.asgi.listening import address_of, open_listener
+from modelyard.asgi.loopback import check_loopback
 from modelyard.asgi.server import Server
 from scoring_service.app import create_app
 from scoring_service.logs import configure_logs

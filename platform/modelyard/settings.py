@@ -100,6 +100,16 @@ class Settings:
         """The folder of the versions that were fetched from the registry."""
         return self.home / "cache"
 
+    @property
+    def registry_in_aws(self) -> bool:
+        """Whether the registry's stores are reached without a service, in DynamoDB and S3."""
+        return self.registry.startswith("dynamodb+s3:")
+
+    @property
+    def datasets_in_s3(self) -> bool:
+        """Whether datasets lie in S3, where their files have URLs."""
+        return self.datasets.startswith("s3:")
+
     def variables(self) -> dict[str, str]:
         """The variables from which `read_settings` makes these settings again, in another process."""
         said = {

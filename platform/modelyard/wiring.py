@@ -132,9 +132,8 @@ def open_engine(settings: Settings) -> Engine:
 
 def _own_in_s3(settings: Settings) -> tuple[str, ...]:
     """What of S3 the settings give to the registry and to the datasets."""
-    registry = urlsplit(settings.registry)
-    own = (settings.datasets, f"s3:/{registry.path}" if registry.scheme == "dynamodb+s3" else "")
-    return tuple(address for address in own if address.startswith("s3://"))
+    datasets = [settings.datasets] if settings.datasets_in_s3 else []
+    return (*datasets, *([f"s3:/{urlsplit(settings.registry).path}"] if settings.registry_in_aws else []))
 
 
 def open_launcher(settings: Settings) -> Launcher:
@@ -190,7 +189,7 @@ def open_controller(settings: Settings, monitor: Monitor) -> Controller:
         load_client,
         own_namespace,
     )
-    from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+    from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
     from modelyard.training.launchers.kubernetes.lease import Lease
     from modelyard.training.launchers.kubernetes.profile import read_profile
 

@@ -9,7 +9,7 @@ import pytest
 
 from modelyard.errors import Unavailable
 from modelyard.training.launchers.kubernetes.api import Cluster, in_namespace, load_client
-from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
 from tests.cluster.proxy import HANG, LOSE, REFUSE, Proxy, proxying
 from tests.cluster.world import World, spec
 

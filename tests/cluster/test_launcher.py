@@ -12,7 +12,7 @@ from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.training.job import read_outcome
 from modelyard.training.launchers.kubernetes.api import AlreadyThere, in_namespace
-from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
 from modelyard.training.launchers.kubernetes.lease import NotLeading
 from modelyard.training.launchers.kubernetes.manifests import HOME, RECORDED, RUN, job_manifest, secret_name
 from modelyard.training.launchers.launcher import JobKind, JobState, NoRoom

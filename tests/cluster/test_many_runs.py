@@ -91,7 +91,7 @@ def test_sixty_runs_are_trained_once_each_whatever_dies(installed: Installation,
     assert watch.most <= LIMIT
     assert watch.looks > RUNS
     created = jobs_created(installed)
-    training = [name for name in created if not name.startswith("prepare-")]
+    training = [name for name in created if not name.startswith("build-")]
     assert len(training) == len(set(training)) == RUNS
     for run in ended:
         versions = read(installed, f"/v1/models/{run['model']}/versions")

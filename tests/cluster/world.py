@@ -15,7 +15,7 @@ import pytest
 from modelyard.canonical import digest
 from modelyard.config.kinds.model import Resources
 from modelyard.training.launchers.kubernetes.api import Cluster, in_namespace, load_client
-from modelyard.training.launchers.kubernetes.jobs import KubernetesLauncher
+from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
 from modelyard.training.launchers.kubernetes.profile import Profile
 from modelyard.training.launchers.launcher import Job, JobKind, JobSpec, JobState
 

@@ -18,7 +18,7 @@ import httpx
 import jsonschema
 import pytest
 
-from modelyard.asgi.guard import is_loopback
+from modelyard.asgi.loopback import is_loopback
 from modelyard.errors import Unavailable, UsageError
 from registry_api.app import create_app
 from registry_api.limits import BodyLimits, largest_body

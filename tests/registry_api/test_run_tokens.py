@@ -10,7 +10,7 @@ import pytest
 
 from modelyard.asgi.auth.authenticator import Authenticator
 from modelyard.errors import Forbidden, InvalidData, NotFound, Unauthenticated, Unavailable
-from modelyard.jobs.prepare import prepare_in_pod
+from modelyard.jobs.build import build_in_pod
 from modelyard.registry.credential import Credential
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunProgress, RunState
@@ -78,10 +78,10 @@ def test_a_run_builds_its_training_set(pod: HttpRegistry, local: LocalRegistry, 
     assert pod.feature_set("history") == pod.feature_set("history", 1) == local.feature_set("history", 1)
     settings = replace(read_settings(tmp_path, {}), run=RUN)
     with pytest.raises(InvalidData, match=r"no file data/loans\.csv"):
-        prepare_in_pod(settings, pod)  # what it is to build is read, and its sources are not here
+        build_in_pod(settings, pod)  # what it is to build is read, and its sources are not here
     local.update_run(local.run(RUN).model_copy(update={"state": RunState.CANCELLED}))
     with pytest.raises(Unavailable, match=f"run `{RUN}` has ended"):
-        prepare_in_pod(settings, pod)
+        build_in_pod(settings, pod)
 
 
 REFUSED: dict[str, tuple[type[Exception], Callable[[HttpRegistry], object]]] = {

@@ -16,8 +16,8 @@ from modelyard.filecache import FileCache
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunState
 from modelyard.training.fetching import local_file
-from modelyard.training.job_tasks import TrainTask
 from modelyard.training.requests import plan_run
+from modelyard.training.tasks import TrainTask
 from tests.buckets import new_bucket
 from tests.registries import open_registry, serving
 from tests.training import yard

@@ -14,11 +14,11 @@ from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.registry.records import Artifact, Pins, Run, RunState, VersionClaim
 from modelyard.registry.run_spec import RunSpec
 from modelyard.registry.transfer import register_version
+from modelyard.training.job_names import is_build
 from modelyard.training.launchers.launcher import Job, JobSpec, JobState
 from modelyard.training.moves import Moves
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
-from modelyard.training.tasks import is_build
 from tests.registries import Clock, open_registry
 from tests.training import yard
 

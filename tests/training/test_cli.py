@@ -152,7 +152,7 @@ def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., 
         f"        while os.path.exists({str(hold)!r}):\n            time.sleep(0.05)\n        self.n_",
     )
     (project / "own" / "steps.py").write_text(f"import os\nimport time\n{waiting}")
-    for moment in ("prepare", "train"):
+    for moment in ("build", "train"):
         command = subprocess.Popen(
             [sys.executable, "-m", "modelyard.cli.main", "train", "good"],
             cwd=project,
@@ -186,7 +186,7 @@ def test_cancel_reaches_what_runs(project: Path, said: Callable[..., Any]) -> No
     queued = subprocess.Popen([sys.executable, "-m", "modelyard.cli.main", "train", "good"], cwd=project, text=True,
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)  # fmt: skip
     deadline = time.monotonic() + 60
-    while not jobs_of(project, "prepare"):
+    while not jobs_of(project, "build"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     (run_id,) = (one["id"] for one in said("runs"))
@@ -195,7 +195,7 @@ def test_cancel_reaches_what_runs(project: Path, said: Callable[..., Any]) -> No
     _, errors = queued.communicate(timeout=60)
     assert said("runs", "show", run_id)["state"] == RunState.CANCELLED
     assert "cancelled" in errors
-    assert jobs_of(project, "prepare") == []
+    assert jobs_of(project, "build") == []
 
 
 def test_unknown_models_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

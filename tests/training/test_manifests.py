@@ -103,13 +103,13 @@ def test_a_pod_that_builds_has_the_variables_of_its_profile() -> None:
         "service_account": "modelyard-build",
         "env": [{"name": "MODELYARD_REGISTRY", "value": "dynamodb+s3://t/b"}, {"name": "MODELYARD_RUN", "value": "x"}],
     }
-    pod = pod_of(job_manifest(spec(JobKind.BUILD, module="modelyard.jobs.prepare"), profile(build=pods)))
+    pod = pod_of(job_manifest(spec(JobKind.BUILD, module="modelyard.jobs.build"), profile(build=pods)))
     assert pod["serviceAccountName"] == "modelyard-build"
     assert pod["automountServiceAccountToken"] is False
     named = [(one["name"], one["value"]) for one in pod["containers"][0]["env"]]
     assert ("MODELYARD_REGISTRY", "dynamodb+s3://t/b") in named
     assert [value for name, value in named if name == "MODELYARD_RUN"] == [spec().run], "what is ours stays ours"
-    assert pod["containers"][0]["command"] == ["python", "-m", "modelyard.jobs.prepare"]
+    assert pod["containers"][0]["command"] == ["python", "-m", "modelyard.jobs.build"]
 
 
 def test_where_sources_may_lie_is_the_operators_to_say() -> None:
@@ -157,7 +157,7 @@ def test_teams_have_namespaces_queues_and_priorities_of_their_own() -> None:
 def test_what_a_job_is_to_do_is_its_identity_and_the_profile_is_not() -> None:
     assert spec_digest(spec()) == spec_digest(spec(resources=Resources(cpu=4), team="other"))
     assert spec_digest(spec()) != spec_digest(spec(digest="f" * 64))
-    assert spec_digest(spec()) != spec_digest(spec(module="modelyard.jobs.prepare"))
+    assert spec_digest(spec()) != spec_digest(spec(module="modelyard.jobs.build"))
 
 
 def test_a_profile_is_read_and_its_mistakes_are_told(tmp_path: Path) -> None:

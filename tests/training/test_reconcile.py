@@ -13,11 +13,11 @@ from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import IntegrityError, InvalidData, ModelyardError, NotFound, Unavailable
 from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.records import RunState
+from modelyard.training.job_names import is_build, run_of
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import TRIES
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
-from modelyard.training.tasks import is_build, run_of
 from tests.training import yard
 from tests.training.played import Yard
 
@@ -283,7 +283,7 @@ def test_an_outcome_that_can_not_be_read_counts_as_none(place: Yard) -> None:
 
 
 def test_jobs_of_others_are_left_alone(place: Yard) -> None:
-    for name in ("trial-0123456789ab", "trial-0123456789ab-prepare"):
+    for name in ("trial-0123456789ab", "trial-0123456789ab-build"):
         place.launcher.jobs[name] = Job(name, JobState.FAILED)
     place.loop().step()
     assert len(place.launcher.jobs) == 2
@@ -427,15 +427,15 @@ def test_a_job_that_can_not_be_removed_keeps_no_other(place: Yard) -> None:
     place.queue("ke")
     place.loop().step()
     left = place.launcher.running[0]
-    place.launcher.jobs["prepare-00000000000000000000-1"] = Job("prepare-00000000000000000000-1", JobState.RUNNING)
-    place.launcher.jobs["prepare-ffffffffffffffffffff-1"] = Job("prepare-ffffffffffffffffffff-1", JobState.RUNNING)
+    place.launcher.jobs["build-00000000000000000000-1"] = Job("build-00000000000000000000-1", JobState.RUNNING)
+    place.launcher.jobs["build-ffffffffffffffffffff-1"] = Job("build-ffffffffffffffffffff-1", JobState.RUNNING)
     cancel = place.launcher.cancel
 
     def refusing(name: str) -> None:
-        if name.startswith("prepare-0000"):
+        if name.startswith("build-0000"):
             raise InvalidData("the API server refuses to DELETE it")  # noqa: EM101 - a test's own
         cancel(name)
 
     place.launcher.cancel = refusing  # type: ignore[method-assign]
     place.loop().step()
-    assert list(place.launcher.running) == [left, "prepare-00000000000000000000-1"]
+    assert list(place.launcher.running) == [left, "build-00000000000000000000-1"]

@@ -30,7 +30,7 @@ from tests.training import yard
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
-    from modelyard.training.job_tasks import TrainTask
+    from modelyard.training.tasks import TrainTask
 
 
 @pytest.fixture

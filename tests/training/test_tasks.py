@@ -12,19 +12,20 @@ import pytest
 from modelyard.asgi.auth.authenticator import Authenticator
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import UsageError
-from modelyard.jobs.prepare import prepare
+from modelyard.jobs.build import build_from_file
 from modelyard.registry.credential import Credential
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import Outcome, RunState
 from modelyard.registry.run_spec import RunSpec
 from modelyard.run_tokens import mint
 from modelyard.training.job import exit_code, run_job
-from modelyard.training.job_tasks import TrainTask
+from modelyard.training.job_maker import JobMaker, check_reach
+from modelyard.training.job_names import build_prefix, is_build, run_of, training_job
 from modelyard.training.launchers.local import LocalLauncher
 from modelyard.training.logs import read_log
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
-from modelyard.training.tasks import JobMaker, build_prefix, check_reach, is_build, run_of, training_job, training_set
+from modelyard.training.tasks import TrainTask, training_set
 from registry_api.access import find_run
 from tests.principals import KEY, token_of, write_auth_file
 from tests.registries import open_registry, serving
@@ -42,12 +43,12 @@ def maker(tmp_path: Path) -> JobMaker:
     return JobMaker(yard.settings(tmp_path), FilesystemDatasets(tmp_path / "datasets"))
 
 
-def prepared(maker: JobMaker, tmp_path: Path) -> Outcome:
+def outcome_of_build(maker: JobMaker, tmp_path: Path) -> Outcome:
     """Run the job that builds the training set of the usual model, from its file."""
-    job = maker.build("prepare", yard.spec(yard.definition()))
+    job = maker.build("build", yard.spec(yard.definition()))
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "task.json").write_bytes(job.task)
-    code = run_job(prepare, tmp_path / "job" / "task.json")
+    code = run_job(build_from_file, tmp_path / "job" / "task.json")
     outcome = Outcome.model_validate_json((tmp_path / "job" / "outcome.json").read_bytes())
     assert code == exit_code(outcome)
     return outcome
@@ -56,7 +57,7 @@ def prepared(maker: JobMaker, tmp_path: Path) -> Outcome:
 def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker, tmp_path: Path) -> None:
     rows = yard.table(50)
     pq.write_table(rows.rename_columns(["loan_id", "outcome", *rows.column_names[2:]]), tmp_path / "loans.parquet")
-    assert prepared(maker, tmp_path).ok
+    assert outcome_of_build(maker, tmp_path).ok
     asked = yard.spec(yard.definition())
     built = training_set(maker.datasets, asked)
     assert built is not None
@@ -69,13 +70,13 @@ def test_a_training_set_is_built_in_a_job_and_handed_to_the_next(maker: JobMaker
 
 
 def test_a_source_that_is_not_there_is_told(maker: JobMaker, tmp_path: Path) -> None:
-    outcome = prepared(maker, tmp_path)
+    outcome = outcome_of_build(maker, tmp_path)
     assert (outcome.ok, outcome.permanent) == (False, True)
     assert "loans" in outcome.reason
 
 
 def test_names_of_jobs_say_what_they_are_of() -> None:
-    asked = yard.spec(yard.definition("prepare"))
+    asked = yard.spec(yard.definition("build"))
     build = f"{build_prefix(asked)}2"
     training = f"{asked.run_id(12)}-3"
     assert (is_build(build), run_of(build)) == (True, None)

@@ -14,7 +14,7 @@ from modelyard.canonical import canonical_json, digest, file_digest
 from modelyard.config.definitions import ModelDefinition
 from modelyard.registry.run_spec import RunSpec
 from modelyard.settings import Settings, read_settings
-from modelyard.training.job_tasks import TrainTask
+from modelyard.training.tasks import TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

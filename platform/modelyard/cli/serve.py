@@ -42,7 +42,7 @@ def registry(
     settings = workspace.settings
     stores = registry_stores(settings.registry)
     # Only an object store has URLs for the pods of runs.
-    datasets = workspace.datasets if settings.datasets.startswith("s3:") else None
+    datasets = workspace.datasets if settings.datasets_in_s3 else None
     served = stores.registry(settings.actor)
     serve(
         served,

@@ -1,4 +1,6 @@
-"""The processes that a launcher starts, each `python -m modelyard.jobs.NAME TASK.json`: they open back-ends, and work.
+"""The processes that a launcher starts, as `python -m modelyard.jobs.NAME [TASK.json]`: they open back-ends, and work.
 
-One more kind of job is one more file that hands its work to `run_job`, and its task in `modelyard.training.job_tasks`.
+With a task's file, a job hands its work to `run_job`; in a pod it has none, asks the registry, and hands its work to
+`run_pod` (`pod.py`, which is no job itself). One more kind of job is one more file here, its `JobKind`, its task in
+`modelyard.training.tasks` and its entry in `modelyard.training.job_maker.MODULES`.
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.errors import UsageError
 from modelyard.training.job import run_job
-from modelyard.training.job_tasks import TrainTask
+from modelyard.training.tasks import TrainTask
 
 if TYPE_CHECKING:
     from modelyard.registry.records import Outcome

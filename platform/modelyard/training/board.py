@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from modelyard.training.job_names import build_prefix, is_build, run_of
 from modelyard.training.launchers.launcher import JobState
-from modelyard.training.tasks import build_prefix, is_build, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

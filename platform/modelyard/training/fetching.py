@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.registry.presigned import fetch
 
 if TYPE_CHECKING:
-    from modelyard.training.job_tasks import TaskFile
+    from modelyard.training.tasks import TaskFile
 
 
 def local_file(file: TaskFile, folder: Path) -> Path:

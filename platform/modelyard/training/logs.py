@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import NotFound
 from modelyard.registry.records import RunState
 from modelyard.registry.run_spec import read_run_spec
-from modelyard.training.tasks import build_prefix, training_job
+from modelyard.training.job_names import build_prefix, training_job
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -24,10 +24,12 @@ from modelyard.registry.records import RunState
 from modelyard.registry.run_spec import cores_of, read_run_spec
 from modelyard.training.board import BUILD_CORES, Board, Limits, make_board
 from modelyard.training.job import read_outcome
+from modelyard.training.job_maker import JobMaker, check_reach
+from modelyard.training.job_names import build_prefix, is_build, training_job
 from modelyard.training.launchers.launcher import Job, JobState, NoRoom
 from modelyard.training.logs import LogKeeper
 from modelyard.training.moves import Moves
-from modelyard.training.tasks import JobMaker, build_prefix, check_reach, is_build, training_job, training_set
+from modelyard.training.tasks import training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

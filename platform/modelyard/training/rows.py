@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from modelyard.config.kinds.model import Labels, Task
-    from modelyard.training.job_tasks import TrainTask
+    from modelyard.training.tasks import TrainTask
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from modelyard.registry.records import Estimate, ModelVersion
     from modelyard.registry.registry import Registry
-    from modelyard.training.job_tasks import TrainTask
     from modelyard.training.rows import Rows
     from modelyard.training.storage.stored import StoredModel
+    from modelyard.training.tasks import TrainTask
     from modelyard.training.trainer import Judged
 
 

@@ -21,8 +21,9 @@ from modelyard.errors import IntegrityError, UsageError
 from modelyard.near_miss import near_miss
 from modelyard.registry.records import Outcome
 from modelyard.training.job import read_outcome
+from modelyard.training.job_maker import JobMaker, check_reach
 from modelyard.training.launchers.launcher import JobState
-from modelyard.training.tasks import JobMaker, check_reach, training_set
+from modelyard.training.tasks import training_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +73,7 @@ class Trials:
         name = f"{PREFIX}{uuid4().hex[:12]}"
         maker = JobMaker(self.settings, self.datasets)
         if training_set(self.datasets, spec) is None:
-            ended = self._watch(maker.build(f"{name}-prepare", spec))
+            ended = self._watch(maker.build(f"{name}-build", spec))
             if not ended.ok:
                 return ended
         built = training_set(self.datasets, spec)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from modelyard.asgi.auth.file import Claims, Oidc
-from modelyard.asgi.auth.keys import INTERVAL, LIFETIME, Keys, from_url
+from modelyard.asgi.auth.issuer_keys import INTERVAL, LIFETIME, Keys, from_url
 from modelyard.asgi.auth.oidc import OidcTokens, open_keys
 from modelyard.asgi.auth.principal import Role
 from modelyard.asgi.auth.remembered import Remembered

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modelyard.asgi.auth.file import AuthFile, Oidc
-    from modelyard.asgi.auth.keys import KeySet
+    from modelyard.asgi.auth.issuer_keys import KeySet
     from modelyard.asgi.auth.principal import Principal
     from modelyard.asgi.auth.runs import RunFacts
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from modelyard.asgi.auth.principal import RUN_PREFIX, Principal, Role
-from modelyard.asgi.guard import is_loopback
+from modelyard.asgi.loopback import is_loopback
 from modelyard.errors import UsageError
 
 Team = Annotated[str, StringConstraints(min_length=1, max_length=100)]

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from modelyard.asgi.auth.file import made_principal
-from modelyard.asgi.auth.keys import FileKeys, Keys, from_url
+from modelyard.asgi.auth.issuer_keys import FileKeys, Keys, from_url
 from modelyard.asgi.auth.principal import RUN_PREFIX, Role
 from modelyard.errors import Unauthenticated
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from modelyard.asgi.auth.file import Oidc
-    from modelyard.asgi.auth.keys import Jwk, KeySet
+    from modelyard.asgi.auth.issuer_keys import Jwk, KeySet
     from modelyard.asgi.auth.principal import Principal
     from modelyard.asgi.auth.remembered import Remembered
 

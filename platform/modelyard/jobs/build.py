@@ -1,4 +1,4 @@
-"""`python -m modelyard.jobs.prepare [TASK.json]`: build a training set, with the platform's code and identity.
+"""`python -m modelyard.jobs.build [TASK.json]`: build a training set, with the platform's code and identity.
 
 Feature partitions that are missing are back-filled, sources are audited, and the training set is published as a
 dataset. Every run that asks for the same one shares it. If the process dies, nothing half is seen, and the next try
@@ -17,7 +17,7 @@ from modelyard.errors import Unauthenticated, Unavailable
 from modelyard.registry.records import Outcome
 from modelyard.registry.run_spec import read_run_spec
 from modelyard.training.job import run_job, tell
-from modelyard.training.job_tasks import PrepareTask
+from modelyard.training.tasks import BuildTask
 
 if TYPE_CHECKING:
     from modelyard.registry.registry import Registry
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
 
 
-def prepare(file: Path) -> Outcome:
+def build_from_file(file: Path) -> Outcome:
     """Build the training set that a task's file asks for."""
     from modelyard.settings import read_settings
     from modelyard.wiring import open_registry
 
-    task = PrepareTask.model_validate_json(file.read_bytes())
+    task = BuildTask.model_validate_json(file.read_bytes())
     settings = read_settings(Path(task.root), task.environment)
     return build(task.spec, settings, open_registry(settings))
 
 
-def prepare_in_pod(settings: Settings, registry: Registry) -> Outcome:
+def build_in_pod(settings: Settings, registry: Registry) -> Outcome:
     """Build the training set that the pod's run asks for.
 
     Raises:
@@ -73,10 +73,10 @@ def build(spec: RunSpec, settings: Settings, registry: Registry) -> Outcome:
 def main() -> int:
     """The job's exit code."""
     if len(sys.argv) > 1:
-        return run_job(prepare, Path(sys.argv[1]))
+        return run_job(build_from_file, Path(sys.argv[1]))
     from modelyard.jobs.pod import run_pod
 
-    return run_pod(prepare_in_pod, ends_run=False)  # the run goes on, and trains
+    return run_pod(build_in_pod, ends_run=False)  # the run goes on, and trains
 
 
 if __name__ == "__main__":

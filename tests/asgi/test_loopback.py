@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelyard.asgi.guard import LoopbackOnly, check_loopback, is_loopback
+from modelyard.asgi.loopback import LoopbackOnly, check_loopback, is_loopback
 from modelyard.asgi.measured import Measured, method_of, route_of
 from modelyard.errors import UsageError
 

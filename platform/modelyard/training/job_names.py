@@ -1,0 +1,35 @@
+"""What jobs are called: a job's name says which run and which try it is of, or which training set it builds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modelyard.registry.records import Run
+    from modelyard.registry.run_spec import RunSpec
+
+_TRAINING = re.compile(r"(?P<run>[a-z0-9-]+-[0-9a-f]{12}-[0-9]+)-[0-9]+")
+_BUILD = re.compile(r"build-[0-9a-f]{20}-[0-9]+")
+_DIGEST = 20  # characters of a digest in a job's name: enough to be unique, few enough for any launcher
+
+
+def training_job(run: Run) -> str:
+    """The name of the job of a run's present try."""
+    return f"{run.id}-{run.tries}"
+
+
+def build_prefix(spec: RunSpec) -> str:
+    """What the names of the jobs that build a training set begin with."""
+    return f"build-{spec.training_set[:_DIGEST]}-"
+
+
+def run_of(job: str) -> str | None:
+    """The id of the run whose training a job is; None for other jobs."""
+    match = None if is_build(job) else _TRAINING.fullmatch(job)
+    return match["run"] if match else None
+
+
+def is_build(job: str) -> bool:
+    """Whether a job builds a training set."""
+    return _BUILD.fullmatch(job) is not None
