@@ -13,9 +13,8 @@ import pytest
 
 from modelyard.errors import IntegrityError, ModelyardError, StorageFull, Unavailable, UsageError
 from modelyard.registry import layouts
-from modelyard.registry.chains import BEGINNING, link_hash
+from modelyard.registry.chains import BEGINNING, Head, link_hash
 from modelyard.registry.metadata import Stale
-from modelyard.registry.raw import Head
 from modelyard.registry.records import Event, ModelRecord
 from modelyard.registry.sqlite import SqliteMetadata
 from modelyard.registry.sqlite import database as databases

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from modelyard.registry.chains import Head, Link
     from modelyard.registry.metadata import MetadataStore
-    from modelyard.registry.raw import Head, Link
 
 _PAGE = 1000
 

@@ -8,20 +8,56 @@ done. A store has one chain or several, and a subject's events lie all in one.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from modelyard.registry.layouts import decode, layout_of
-from modelyard.registry.raw import Link
 from modelyard.registry.records import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from modelyard.registry.metadata import Happening
-
+    from datetime import datetime
 
 BEGINNING = ""
 """What stands for the hash before the first event."""
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event before the store gives it its place in the change cursor."""
+
+    subject: str
+    """`model:NAME`, `feature_set:NAME` or `run:ID`."""
+    type: str
+    at: datetime
+    by: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Link:
+    """An event as it is stored, a link of its chain."""
+
+    position: int
+    """Its place in the chain, from 1, without gaps."""
+    subject: str
+    """What it is found by."""
+    layout: int
+    body: str
+    """The JSON of the event without its hash: these very bytes are hashed."""
+    hash: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a chain ends."""
+
+    chain: str
+    """The chain's name within the store."""
+    position: int = 0
+    """The position of its last event; 0 where there is none."""
+    hash: str = ""
+    """The hash of its last event."""
 
 
 def link_hash(previous: str, layout: int, body: str) -> str:

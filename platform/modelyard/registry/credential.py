@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from modelyard.errors import UsageError
+from modelyard.files import file_stamp
 
 
 class Credential:
@@ -18,7 +19,7 @@ class Credential:
     def __init__(self, token: str = "", file: str = "") -> None:
         self._token = _checked(token, "MODELYARD_TOKEN") if token else ""
         self._file = Path(file) if file and not token else None
-        self._read: tuple[tuple[int, ...], str] = ((), "")
+        self._read: tuple[tuple[int, ...] | None, str] = (None, "")
 
     def headers(self) -> dict[str, str]:
         """What a request says of who sends it.
@@ -31,8 +32,7 @@ class Credential:
 
     def _from_file(self, file: Path) -> str:
         try:
-            found = file.stat()
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+            stamp = file_stamp(file)
             if stamp != self._read[0]:
                 self._read = (stamp, _checked(file.read_text(encoding="utf-8"), f"`{file}`"))
         except (OSError, UnicodeDecodeError) as error:

@@ -7,21 +7,37 @@ kind of record is one more line there, and one in each store's `entries` module.
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from modelyard.errors import IntegrityError
-from modelyard.registry.chains import event_of
+from modelyard.registry.chains import Happening, event_of
 from modelyard.registry.layouts import decode
-from modelyard.registry.metadata import Happening
-from modelyard.registry.raw import Entry
 from modelyard.registry.records import Event, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelyard.registry.raw import Head, Link
+    from modelyard.registry.chains import Head, Link
 
 R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a store holds, as every store understands it."""
+
+    kind: str
+    content: Mapping[str, str | int]
+
+    def text(self, name: str) -> str:
+        """A text of it."""
+        return str(self.content[name])
+
+    def number(self, name: str) -> int:
+        """A number of it."""
+        return int(self.content[name])
+
 
 KINDS: Mapping[str, Mapping[str, type]] = {
     "model": {"layout": int, "body": str},

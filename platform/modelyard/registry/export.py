@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from modelyard.registry.raw import Entry
+    from modelyard.registry.entries import Entry
     from modelyard.registry.stores import RegistryStores
 
 FORMAT = 1

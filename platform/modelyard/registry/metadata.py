@@ -13,8 +13,8 @@ One more back-end is one more module beside `sqlite/`, a line in `wiring`, and t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from modelyard.errors import Conflict
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from modelyard.registry.raw import Entry, Head, Link
+    from modelyard.registry.chains import Happening, Head, Link
+    from modelyard.registry.entries import Entry
     from modelyard.registry.records import (
         ChangePage,
         Event,
@@ -39,18 +40,6 @@ if TYPE_CHECKING:
 
 class Stale(Conflict):
     """What a write expected is not what the store holds (any more); nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Happening:
-    """An event before the store gives it its place in the change cursor."""
-
-    subject: str
-    """`model:NAME`, `feature_set:NAME` or `run:ID`."""
-    type: str
-    at: datetime
-    by: str
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

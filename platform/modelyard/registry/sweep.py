@@ -20,9 +20,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from modelyard.registry.artifacts import BUNDLES, DOCUMENTS, RUNS, VERSIONS
+from modelyard.registry.chains import Happening
 from modelyard.registry.integrity import PAGE, kept_bundles, kept_documents
 from modelyard.registry.live import live_at, previous_version
-from modelyard.registry.metadata import Happening, Stale
+from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import every
 from modelyard.registry.records import VersionState
 

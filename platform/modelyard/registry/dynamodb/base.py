@@ -9,20 +9,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from modelyard.errors import Unavailable
-from modelyard.registry.chains import links_after
+from modelyard.registry.chains import Head, links_after
 from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.writes import ABSENT, SK, If, Write, put
 from modelyard.registry.layouts import decode, encode
 from modelyard.registry.pages import make_page, read_token
-from modelyard.registry.raw import Head
 from modelyard.registry.records import Page, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.table import Table
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.raw import Entry
+    from modelyard.registry.entries import Entry
 
 _AT_ONCE = 1000  # writes that are gathered, so that none is sent twice in one request
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

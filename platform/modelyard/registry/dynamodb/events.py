@@ -6,13 +6,12 @@ import heapq
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from modelyard.registry.chains import event_of
+from modelyard.registry.chains import Head, Link, event_of
 from modelyard.registry.cursors import lost, mark_at, read_cursor, write_cursor
 from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.base import Tables
 from modelyard.registry.dynamodb.writes import SK
 from modelyard.registry.pages import MOST, make_page, read_token
-from modelyard.registry.raw import Head, Link
 from modelyard.registry.records import ChangePage, Event, Page
 
 if TYPE_CHECKING:
@@ -22,14 +21,13 @@ if TYPE_CHECKING:
     from modelyard.registry.dynamodb.writes import Item
 
 _CHAINS = tuple(keys.chain_name(number) for number in range(keys.CHAINS))
-_BEYOND = 2**63 - 1
 
 
 class EventTables(Tables):
     """The access patterns of history."""
 
     def history(self, subject: str, *, page: str | None, limit: int) -> Page[Event]:
-        before = read_token(page, _BEYOND)
+        before = read_token(page, keys.BEYOND)
         high = keys.number_key(before - 1)
         found = self._table.query(keys.history(subject), high=high, newest=True, chunk=limit + 1)
         places = [str(item[SK]) for item in islice(found, limit + 1)]

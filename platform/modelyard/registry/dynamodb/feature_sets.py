@@ -18,8 +18,8 @@ from modelyard.registry.records import FeatureSetVersion, Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
 
 
 class FeatureSetTables(Tables):

@@ -23,6 +23,9 @@ LIST_SHARDS = 4
 START, END = " ", "~"
 """Before and after every sort key: those of ours begin with a letter or a digit."""
 
+BEYOND = 2**63 - 1
+"""After every number that is a sort key."""
+
 RECORD, HEAD = "record", "head"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHIFT = 10**17  # microseconds: more than there are before 1970, so that no padded instant is negative

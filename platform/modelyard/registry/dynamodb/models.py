@@ -15,8 +15,8 @@ from modelyard.registry.records import ModelRecord, Page
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
     from modelyard.registry.records import Promotion, Run
 
 

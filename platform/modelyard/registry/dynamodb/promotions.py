@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.table import Table
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
     from modelyard.registry.records import ModelVersion
 
 _MOST_PLANNED = 40

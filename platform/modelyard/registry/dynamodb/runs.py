@@ -16,8 +16,8 @@ from modelyard.registry.records import Page, Run, RunProgress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
 
 _ALL, _OPEN, _FINISHED = "runs", "open", "finished"
 

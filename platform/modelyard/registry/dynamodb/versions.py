@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.table import Table
     from modelyard.registry.dynamodb.writes import Item
-    from modelyard.registry.metadata import Happening
-
-_BEYOND = 2**63 - 1
 
 
 class VersionTables(Tables):
@@ -33,7 +31,7 @@ class VersionTables(Tables):
         return _version(self._table.get(version_key(model, number)))
 
     def versions(self, model: str, *, page: str | None, limit: int) -> Page[ModelVersion]:
-        high = keys.number_key(read_token(page, _BEYOND) - 1)
+        high = keys.number_key(read_token(page, keys.BEYOND) - 1)
         found = self._table.query(keys.versions(model), high=high, newest=True, chunk=limit + 1)
         seen = (item for item in found if item["state"] != VersionState.PENDING)
         records = [_record(item) for item in islice(seen, limit + 1)]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from modelyard.errors import Conflict, Forbidden, InvalidData, NotFound
+from modelyard.registry.chains import Happening
 from modelyard.registry.checks import check_name
 from modelyard.registry.documents import Documents, plain_json
-from modelyard.registry.metadata import Happening, Stale
+from modelyard.registry.metadata import Stale
 from modelyard.registry.records import Record
 
 if TYPE_CHECKING:

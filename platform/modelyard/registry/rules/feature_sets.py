@@ -16,7 +16,7 @@ from modelyard.registry.rules.base import Rules, read_content, settled
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
 
 _KEPT = ("number", "created_at", "created_by")
 """What of a version stays, whatever is registered of it again."""

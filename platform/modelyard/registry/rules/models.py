@@ -17,7 +17,7 @@ from modelyard.registry.rules.runs import RunRules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
     from modelyard.registry.records import Run
 
 

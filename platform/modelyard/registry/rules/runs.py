@@ -25,7 +25,7 @@ from modelyard.registry.run_spec import RunSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
     from modelyard.registry.records import ModelRecord, Run, RunProgress
 
 _FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by", "authors")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator
 
-    from modelyard.registry.raw import Entry
+    from modelyard.registry.entries import Entry
 
 _QUERIES = {
     "model": "SELECT layout, body FROM model ORDER BY name",

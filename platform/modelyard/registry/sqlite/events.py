@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelyard.registry.chains import BEGINNING, event_of
+from modelyard.registry.chains import BEGINNING, Head, Link, event_of
 from modelyard.registry.cursors import lost, mark_at, read_cursor, write_cursor
 from modelyard.registry.pages import make_page, read_token
-from modelyard.registry.raw import Head, Link
 from modelyard.registry.records import ChangePage
 from modelyard.registry.sqlite.tables import BEYOND, Tables
 

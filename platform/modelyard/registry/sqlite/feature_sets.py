@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
     from modelyard.registry.records import Page
 
 _CURRENT = """FROM feature_set JOIN feature_set_version AS version

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
     from modelyard.registry.records import ModelVersion
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Sequence
 
-    from modelyard.registry.metadata import Happening
+    from modelyard.registry.chains import Happening
     from modelyard.registry.records import Page
     from modelyard.registry.sqlite.database import Database
 
