@@ -17,7 +17,8 @@ import yaml
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.training.logs import read_log
 from modelyard.training.requests import plan_run
-from tests.cluster.world import kubeconfig, until
+from tests.cluster.tools import until
+from tests.cluster.world import kubeconfig
 from tests.registries import open_registry
 from tests.training import yard
 
@@ -98,7 +99,7 @@ class Controllers:
 
     def leads_after(self, transitions: int) -> None:
         """Wait until somebody leads who did not before."""
-        until(lambda: self.lease().get("leaseTransitions", 0) > transitions, 120, "another leader")
+        until(lambda: self.lease().get("leaseTransitions", 0) > transitions, seconds=120, what="another leader")
 
     def log(self, run: Run) -> bytes:
         """What is kept of a run's log."""

@@ -1,9 +1,9 @@
 """Modelyard as it is installed: images of its own Dockerfiles, its chart in a fresh namespace, and its command line.
 
-What is there already is said by variables: KUBECONFIG, TEST_DYNAMODB_URL and TEST_S3_URL (pods reach them, too), and
-either TEST_IMAGE_COMMAND, a command that is given a folder, a tag and a Dockerfile and puts the image localhost/TAG
-on the nodes, or TEST_IMAGES, a pattern such as `images.example.org/modelyard-{}:1.0.0` for images that are built.
-TEST_NODE is an address of a node, for its NodePorts: 127.0.0.1 unless said.
+What is there already is said by variables: KUBECONFIG; TEST_DYNAMODB_URL and TEST_S3_URL with AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY (pods reach them, too); the images, as `images.py` says; and TEST_NODE, an address of a node for
+its NodePorts, 127.0.0.1 unless said. `test_many_runs.py` wants more, for outages and audits. An example of each, for
+kind, is in docs/operators-kubernetes.md.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -26,10 +23,13 @@ import boto3
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.cluster.images import ROOT, image
+from tests.cluster.tools import run
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 CHART = ROOT / "charts" / "modelyard"
 NODE = os.environ.get("TEST_NODE", "127.0.0.1")
 NEEDED = ("KUBECONFIG", "TEST_DYNAMODB_URL", "TEST_S3_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -43,52 +43,21 @@ PEOPLE: dict[str, dict[str, Any]] = {
 """Who has a token, and what he may do."""
 
 
-@dataclass(frozen=True)
-class Images:
-    """The images under test: repository and tag of each."""
-
-    service: dict[str, str]
-    scoring: dict[str, str]
-    trainer: dict[str, str]
-
-
-@cache
-def images() -> Images:
-    """The images, built where they are not there; once, however many installations there are."""
-    if pattern := os.environ.get("TEST_IMAGES"):
-        return Images(*(_parted(pattern.format(name)) for name in ("service", "scoring", "trainer")))
-    command = os.environ.get("TEST_IMAGE_COMMAND")
-    if not command:
-        pytest.fail("there are no images: set TEST_IMAGE_COMMAND or TEST_IMAGES, as tests/cluster/installation.py says")
-    made = []
-    for name in ("service", "scoring", "trainer"):
-        tag = f"modelyard-{name}:{os.environ.get('TEST_IMAGE_TAG', 'test')}"
-        _run([*shlex.split(command), str(ROOT), tag, str(ROOT / "images" / name / "Dockerfile")], timeout=900)
-        made.append(_parted(f"localhost/{tag}"))
-    return Images(*made)
-
-
-def _parted(image: str) -> dict[str, str]:
-    repository, _, tag = image.rpartition(":")
+def _parts(name: str) -> dict[str, str]:
+    """An image under test, as the chart's values name it."""
+    repository, _, tag = image(name, ROOT / "images" / name).rpartition(":")
     return {"repository": repository, "tag": tag}
-
-
-def _run(words: list[str], *, timeout: float = 300, **more: Any) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, check=False, **more)
-    assert done.returncode == 0, f"{shlex.join(words)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
-    return str(done.stdout)
 
 
 class Installation:
     """One release of the chart, with stores of its own.
 
     Args:
-        made: The images.
         folder: A folder for what it needs.
     """
 
-    def __init__(self, made: Images, folder: Path) -> None:
-        self.images, self.folder = made, folder
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.name = f"modelyard-{uuid4().hex[:8]}"
         self.namespace, self.runs, self.release = self.name, f"{self.name}-runs", "yard"
         self.registry_address = f"dynamodb+s3://{self.name}/{self.name}/registry"
@@ -99,11 +68,11 @@ class Installation:
 
     def helm(self, verb: str, *words: str) -> str:
         """Run Helm on the release."""
-        return _run(["helm", verb, self.release, *words, "--namespace", self.namespace], timeout=600)
+        return run(["helm", verb, self.release, *words, "--namespace", self.namespace], timeout=600)
 
     def kubectl(self, *words: str, namespace: str | None = None, given: str | None = None) -> str:
         """Run kubectl in the release's namespace, or another one."""
-        return _run(["kubectl", "--namespace", namespace or self.namespace, *words], input=given)
+        return run(["kubectl", "--namespace", namespace or self.namespace, *words], input=given)
 
     def objects(self, kind: str, *words: str, namespace: str | None = None) -> list[dict[str, Any]]:
         """The objects of a kind."""
@@ -131,7 +100,7 @@ class Installation:
         """Take it away: releases, namespaces, stores."""
         if self.release in self._helm_list():
             self.helm("uninstall")
-        _run(["kubectl", "delete", "namespace", self.namespace, self.runs, "--ignore-not-found", "--wait=false"])
+        run(["kubectl", "delete", "namespace", self.namespace, self.runs, "--ignore-not-found", "--wait=false"])
         self.aws("dynamodb").delete_table(TableName=self.name)
         bucket = self.aws("s3")
         for page in bucket.get_paginator("list_objects_v2").paginate(Bucket=self.name):
@@ -140,7 +109,7 @@ class Installation:
         bucket.delete_bucket(Bucket=self.name)
 
     def _helm_list(self) -> list[str]:
-        return _run(["helm", "list", "--all", "--short", "--namespace", self.namespace]).split()
+        return run(["helm", "list", "--all", "--short", "--namespace", self.namespace]).split()
 
     def values_file(self, **values: Any) -> str:
         """The values of this installation, and more."""
@@ -150,11 +119,7 @@ class Installation:
             for person, grant in PEOPLE.items()
         ]
         usual: dict[str, Any] = {
-            "images": {
-                "service": self.images.service,
-                "scoring": self.images.scoring,
-                "trainer": self.images.trainer,
-            },
+            "images": {name: _parts(name) for name in ("service", "scoring", "trainer")},
             "stores": {"registry": self.registry_address, "datasets": self.datasets_address},
             "aws": {
                 "region": REGION,
@@ -259,18 +224,9 @@ def installations(folder: Path, **values: Any) -> Iterator[Installation]:
     missing += [f"{tool} on the PATH" for tool in ("helm", "kubectl") if shutil.which(tool) is None]
     if missing:
         pytest.fail(f"these tests need {', '.join(missing)}; docs/operators-kubernetes.md says how they are run")
-    installation = Installation(images(), folder)
+    installation = Installation(folder)
     try:
         installation.install(**values)
         yield installation
     finally:
         installation.uninstall()
-
-
-def until(found: Callable[[], Any], *, seconds: float = 60, what: str) -> Any:
-    """What is found, once something is."""
-    end = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < end, f"{what} did not come within {seconds} s"
-        time.sleep(0.5)
-    return result

@@ -13,7 +13,8 @@ import pytest
 from modelyard.registry.records import RunState
 from tests.cluster.controllers import Controllers, Watched, controlling, kill, until_ended
 from tests.cluster.proxy import REFUSE, proxying
-from tests.cluster.world import World, until, worlds
+from tests.cluster.tools import until
+from tests.cluster.world import World, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def test_leaders_are_killed_and_every_run_ends_once(place: Controllers) -> None:
     with Watched(place.world) as seen:
         processes = [place.start(), place.start()]
         for _ in range(3):
-            until(place.lease, 90)
+            until(place.lease, seconds=90)
             time.sleep(chance.uniform(1, 6))
             epoch = place.lease()["leaseTransitions"]
             # Whichever leads is among the two.
@@ -63,7 +64,7 @@ def test_an_api_server_that_is_away_loses_and_doubles_nothing(own_world: World, 
             with Watched(place.world) as seen:
                 place.start()
                 place.start()
-                until(lambda: len(seen.jobs) >= 2, 90, "the first Jobs")
+                until(lambda: len(seen.jobs) >= 2, seconds=90, what="the first Jobs")
                 proxy.always(REFUSE)
                 time.sleep(20)
                 proxy.always(None)
@@ -97,7 +98,7 @@ def test_a_leader_that_was_stopped_past_its_lease_touches_nothing(place: Control
         until_ended(place, [late, slow, place.queue("well")], 90)
         before, uid = len(proxy.asked), world.uid("jobs", f"{late.id}-1")
         leader.send_signal(signal.SIGCONT)
-        until(lambda: len(proxy.asked) >= before + 3, 30, "the looks of the one that was stopped")
+        until(lambda: len(proxy.asked) >= before + 3, seconds=30, what="the looks of the one that was stopped")
         assert {method for method, _ in proxy.asked[before:]} == {"GET"}
         assert world.uid("jobs", f"{late.id}-1") == uid
         assert leader.poll() is None
@@ -113,13 +114,13 @@ def test_what_becomes_of_runs(place: Controllers) -> None:
     world.cluster.delete(
         f"/api/v1/namespaces/{world.namespace}/pods/{pod['metadata']['name']}", uid=pod["metadata"]["uid"]
     )
-    until(lambda: b"line 5\n" in place.log(slow), 40, "the log of what runs")
+    until(lambda: b"line 5\n" in place.log(slow), seconds=40, what="the log of what runs")
     begun = time.monotonic()
     place.registry.cancel_run(slow.id)
     (cancelled,) = until_ended(place, [slow], 25)
     assert (cancelled.state, cancelled.reason) == (RunState.CANCELLED, "cancelled")
     assert time.monotonic() - begun < 25
-    until(lambda: not world.pods(f"{slow.id}-1"), 20, "the end of its pod")
+    until(lambda: not world.pods(f"{slow.id}-1"), seconds=20, what="the end of its pod")
     assert b"line 5\n" in place.log(slow), "its log outlives it"
     failed, again = until_ended(place, [bad, evicted], 60)
     assert (failed.state, failed.tries, failed.permanent) == (RunState.FAILED, 1, True)
@@ -158,4 +159,4 @@ def test_a_job_whose_run_is_over_is_deleted(place: Controllers) -> None:
     current = place.registry.run(run.id)
     place.registry.update_run(current.model_copy(update={"state": RunState.FAILED, "reason": "somebody else's say"}))
     place.start()
-    until(lambda: not place.world.objects("jobs"), 60, "the end of the orphan")
+    until(lambda: not place.world.objects("jobs"), seconds=60, what="the end of the orphan")

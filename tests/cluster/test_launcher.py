@@ -16,7 +16,8 @@ from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
 from modelyard.training.launchers.kubernetes.lease import NotLeading
 from modelyard.training.launchers.kubernetes.manifests import HOME, RECORDED, RUN, job_manifest, secret_name
 from modelyard.training.launchers.launcher import JobKind, JobState, NoRoom
-from tests.cluster.world import World, ended, listed, spec, until
+from tests.cluster.tools import until
+from tests.cluster.world import World, ended, listed, spec
 
 pytestmark = pytest.mark.cluster
 
@@ -238,8 +239,8 @@ def test_a_cancelled_job_is_gone_in_seconds(world: World) -> None:
     launcher.cancel(job.name)
     seen = listed(launcher, job.name)
     assert seen is None or seen.ends
-    until(lambda: listed(launcher, job.name) is None, 15)
-    until(lambda: not world.pods(job.name), 15, "the end of its pod")
+    until(lambda: listed(launcher, job.name) is None, seconds=15)
+    until(lambda: not world.pods(job.name), seconds=15, what="the end of its pod")
     assert time.monotonic() - begun < 20
     launcher.cancel(job.name)
     launcher.remove(job.name)
@@ -286,7 +287,7 @@ def test_logs_are_read_while_a_job_runs_and_only_their_end_is(world: World) -> N
     launcher, job = world.launcher(log="1Ki"), spec("slow", tries=8)
     launcher.submit(job)
     until(lambda: b"line 3\n" in b"".join(launcher.logs(job.name)))
-    log = until(lambda: (found := b"".join(launcher.logs(job.name))) and b"left out" in found and found, 60)
+    log = until(lambda: (found := b"".join(launcher.logs(job.name))) and b"left out" in found and found, seconds=60)
     assert len(log) < 1200
     launcher.cancel(job.name)
     assert b"".join(launcher.logs("nothing-000000000000-1-1")) == b""

@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from modelyard.cli.main import run
-from tests.cluster.installation import CHART, ROOT, Installation, installations, until
+from tests.cluster.images import ROOT
+from tests.cluster.installation import CHART, Installation, installations
+from tests.cluster.tools import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 TEST_NODE_COMMAND is put before a command that is to run on the node, such as `docker exec kind-control-plane`; empty
 where this machine is the node. TEST_STOP_APISERVER and TEST_START_APISERVER are an outage of the API server and its
-end; TEST_AUDIT_COMMAND prints the API server's audit log, a JSON object a line.
+end, over when it answers; TEST_AUDIT_COMMAND prints the API server's audit log, a JSON object a line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.cluster.installation import Installation, installations, until
+from tests.cluster.installation import Installation, installations
+from tests.cluster.tools import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ resources: {{cpu: 0.1, memory: 512Mi, timeout: 10m}}
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     needed = ("TEST_STOP_APISERVER", "TEST_START_APISERVER", "TEST_AUDIT_COMMAND")
     if missing := [name for name in needed if not os.environ.get(name)]:
-        pytest.fail(f"set {', '.join(missing)}, as {__name__} says, or run `make test-cluster` as .ci/run does")
+        pytest.fail(f"set {', '.join(missing)}, as docs/operators-kubernetes.md says")
     yield from installations(tmp_path_factory.mktemp("many"), training={"profile": {"jobs": LIMIT}})
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,9 +15,11 @@ from modelyard.training.launchers.kubernetes.api import Cluster, in_namespace, l
 from modelyard.training.launchers.kubernetes.launcher import KubernetesLauncher
 from modelyard.training.launchers.kubernetes.profile import Profile
 from modelyard.training.launchers.launcher import Job, JobKind, JobSpec, JobState
+from tests.cluster.images import image
+from tests.cluster.tools import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PLAYED = Path(__file__).parent / "played"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -33,23 +32,6 @@ def kubeconfig() -> Path:
     if not path:
         pytest.fail("there is no cluster: set KUBECONFIG, or run `make test-cluster`")
     return Path(path)
-
-
-def played_image() -> str:
-    """The image whose pods play jobs: one that is there, or one that is built.
-
-    `TEST_IMAGES` is what images are called, with `{}` for the name; else `TEST_IMAGE_COMMAND` is run with a folder, a
-    tag and a Dockerfile, and puts the image onto the nodes as localhost/TAG.
-    """
-    images, command = os.environ.get("TEST_IMAGES"), os.environ.get("TEST_IMAGE_COMMAND")
-    if images:
-        return images.format("played")
-    if not command:
-        pytest.fail("there are no images: set TEST_IMAGES or TEST_IMAGE_COMMAND, as docs/operators-kubernetes.md says")
-    tag = "modelyard-played:1"
-    words = [*shlex.split(command), str(PLAYED), tag, str(PLAYED / "Dockerfile")]
-    subprocess.run(words, check=True, capture_output=True, timeout=300)
-    return f"localhost/{tag}"
 
 
 class World:
@@ -121,16 +103,6 @@ def spec(does: str, *, tries: int = 1, team: str = "credit-ke", **more: Any) -> 
     return JobSpec(**{**usual, **more})
 
 
-def until(found: Callable[[], Any], seconds: float = 60, what: str = "") -> Any:
-    """What a look finds, as soon as it finds something."""
-    end = time.monotonic() + seconds
-    while not (seen := found()):
-        if time.monotonic() > end:
-            pytest.fail(f"{what or 'it'} did not come within {seconds} s")
-        time.sleep(0.3)
-    return seen
-
-
 def listed(launcher: KubernetesLauncher, name: str) -> Job | None:
     """A job as the launcher lists it."""
     return next((job for job in launcher.list() if job.name == name), None)
@@ -143,7 +115,7 @@ def ended(launcher: KubernetesLauncher, name: str, seconds: float = 60) -> Job:
         job = listed(launcher, name)
         return job if job is not None and job.state is not JobState.RUNNING else None
 
-    found = until(look, seconds, f"the end of {name}")
+    found = until(look, seconds=seconds, what=f"the end of {name}")
     assert isinstance(found, Job)
     return found
 
@@ -170,9 +142,9 @@ def drop_namespace(cluster: Cluster, name: str) -> None:
 def worlds(prefix: str) -> Iterator[World]:
     """A world, gone at the end."""
     cluster = Cluster(load_client(kubeconfig()))
-    image = played_image()
+    played = image("played", PLAYED, context=PLAYED)
     namespace = make_namespace(cluster, prefix)
     try:
-        yield World(cluster, namespace, image)
+        yield World(cluster, namespace, played)
     finally:
         drop_namespace(cluster, namespace)
