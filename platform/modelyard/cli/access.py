@@ -1,4 +1,4 @@
-"""Who may: `modelyard approve`, `modelyard token`."""
+"""Who may: `modelyard token`."""
 
 from __future__ import annotations
 
@@ -6,40 +6,9 @@ from typing import Annotated
 
 import typer
 
-from modelyard.cli.formats import local_time
 from modelyard.cli.output import AsJson, note, print_json
 
 app = typer.Typer()
-
-
-@app.command()
-def approve(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
-    version: Annotated[int | None, typer.Argument(help="The version's number; the latest unless said.")] = None,
-    reason: Annotated[str, typer.Option(help="What was looked at, for the history.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Let a version be made live that somebody else made; where its model promotes by itself, it is."""
-    from modelyard.workspace import open_workspace
-
-    registry = open_workspace(needs_project=False).registry
-    number = registry.latest(model).number if version is None else version
-    approval = registry.approve(model, number, reason=reason)
-    if as_json:
-        print_json(approval)
-        return
-    timezone = registry.model(model).timezone
-    approved = approval.version
-    typer.echo(
-        f"Version {number} of {model} is approved by {approved.approved_by}"
-        f" since {local_time(approved.approved_at, timezone)}."
-    )
-    if approval.promotion is not None:
-        typer.echo(f"It is live from {local_time(approval.promotion.live_from, timezone)} on.")
-    elif approval.remark:
-        typer.echo(f"But {approval.remark}.")
-    else:
-        typer.echo(f"`modelyard promote {model} {number}` makes it live.")
 
 
 @app.command()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelyard.cli.formats import local_time
+from modelyard.cli.formats import local_time, words
 from modelyard.cli.output import AsJson, print_json, print_table, progress
+from modelyard.cli.stores import stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def list_events(
     if as_json:
         print_json(events)
         return
-    rows = [(local_time(event.at), event.by, event.type, event.subject, _words(event)) for event in events]
+    rows = [(local_time(event.at), event.by, event.type, event.subject, words(event.details)) for event in events]
     print_table("Events", ("when", "who", "what", "of", "details"), rows)
 
 
@@ -49,18 +50,14 @@ def verify(as_json: AsJson = False) -> None:
 
     To be run where the registry's stores are, by whoever cares for them.
     """
-    from contextlib import closing
-
     from modelyard.errors import IntegrityError
     from modelyard.registry.audit import verify as verify_chains
-    from modelyard.wiring import registry_stores
-    from modelyard.workspace import open_workspace
 
-    with closing(registry_stores(open_workspace(needs_project=False).settings.registry)) as stores:
-        stores.metadata.require()
+    with stores() as opened:
+        opened.metadata.require()
         reports = []
         with progress("Verifying events") as advance:
-            for report in verify_chains(stores.metadata):
+            for report in verify_chains(opened.metadata):
                 reports.append(report)
                 advance(sum(one.events for one in reports))
     if as_json:
@@ -99,7 +96,3 @@ def _changes(registry: Registry) -> Iterator[Event]:
     while page.items:
         yield from page.items
         page = registry.changes(after=page.next, limit=1000)
-
-
-def _words(event: Event) -> str:
-    return ", ".join(f"{name} {value}" for name, value in event.details.items() if value not in ("", None))

@@ -20,6 +20,11 @@ def local_time(instant: datetime | None, timezone: str = "UTC") -> str:
     return "" if instant is None else instant.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M %Z")
 
 
+def words(details: Mapping[str, object]) -> str:
+    """What an event tells of, without what it leaves empty."""
+    return ", ".join(f"{name} {value}" for name, value in details.items() if value not in ("", None))
+
+
 def metrics_text(metrics: Mapping[str, Estimate], between: str = ", ") -> str:
     """Metrics by name, each with its interval where it has one."""
     return between.join(f"{name} {_estimate(estimate)}" for name, estimate in metrics.items())

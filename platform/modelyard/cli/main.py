@@ -24,6 +24,7 @@ GROUPS = (
     "apply",
     "training",
     "features",
+    "models",
     "registry",
     "access",
     "audit",
