@@ -98,16 +98,18 @@ def test_commands_care_for_it(address: str, said: Callable[..., Any], tmp_path: 
 def test_a_service_of_its_own_serves_it(address: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "modelyard.cli.main", "serve", "registry", "--port", "0"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
-        assert process.stderr
-        said = process.stderr.readline()
-        assert address in said
-        url = said.split()[-1]
-        assert httpx.get(f"{url}/ready").status_code == 200
-        with closing(HttpRegistry(url)) as client:
-            apply(client)
-            assert register(client, tmp_path).state is VersionState.READY
-        process.terminate()
-        assert process.wait(30) in (0, -signal.SIGTERM)
+        try:
+            assert process.stderr
+            said = process.stderr.readline()
+            assert address in said
+            url = said.split()[-1]
+            assert httpx.get(f"{url}/ready", timeout=30).status_code == 200
+            with closing(HttpRegistry(url)) as client:
+                apply(client)
+                assert register(client, tmp_path).state is VersionState.READY
+        finally:
+            process.terminate()
+        assert process.wait(60) in (0, -signal.SIGTERM)
 
 
 def test_an_outage_of_both_loses_and_shows_nothing(
