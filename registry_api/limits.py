@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
-from modelyard.registry.contents import LARGEST as LARGEST_ARTIFACT
+from modelyard.registry.allowed import LARGEST as LARGEST_ARTIFACT
 from modelyard.registry.documents import LARGEST as LARGEST_DOCUMENT
 from registry_api.errors import problem
 

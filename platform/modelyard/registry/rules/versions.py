@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import digest
 from modelyard.errors import Conflict, Forbidden, IntegrityError, InvalidData, NotFound
+from modelyard.registry.allowed import check_artifacts, check_content
 from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import VERSIONS
 from modelyard.registry.checks import check_digest, check_key, check_metrics, check_name, check_number, check_text
-from modelyard.registry.contents import check_artifacts, check_content
 from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale

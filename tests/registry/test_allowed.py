@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelyard.errors import RefusedContent
-from modelyard.registry.contents import ALLOWED, check_content
+from modelyard.registry.allowed import ALLOWED, check_content
 from modelyard.registry.records import Artifact
 
 
