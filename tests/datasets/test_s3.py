@@ -18,14 +18,13 @@ from modelyard.errors import IntegrityError, Unavailable, UsageError
 from modelyard.filecache import FileCache
 from tests.buckets import new_bucket, use_s3
 from tests.datasets.stores import DATASET, DAY, LATER, publish, values
-from tests.faults import Fault, faulty
+from tests.proxies.http import Fault, FaultyProxy
 from tests.servers import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.faults import FaultyProxy
 
 pytestmark = pytest.mark.server
 
@@ -46,7 +45,7 @@ def store(bucket: str, tmp_path: Path) -> S3Datasets:
 
 @pytest.fixture
 def proxy(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:  # noqa: ARG001 - made before it
-    with faulty(address_of("TEST_S3_URL")) as between:
+    with FaultyProxy(address_of("TEST_S3_URL")) as between:
         use_s3(monkeypatch, between.url)
         yield between
 

@@ -17,8 +17,8 @@ from modelyard.features.source_places import SourcePlaces
 from modelyard.filecache import FileCache
 from modelyard.s3 import Bucket
 from tests.buckets import new_bucket, use_s3
-from tests.faults import faulty
 from tests.features.builders import Place, source
+from tests.proxies.http import FaultyProxy
 from tests.servers import address_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_an_object_is_fetched_once_and_anew_when_it_changes(
 ) -> None:
     parquet(bucket, "rows.parquet", n=[1])
     of = source("rows", {"n": "integer"}, path=f"s3://{bucket.name}/rows.parquet")
-    with faulty(address_of("TEST_S3_URL")) as proxy:
+    with FaultyProxy(address_of("TEST_S3_URL")) as proxy:
         use_s3(monkeypatch, proxy.url)
         assert rows(place, of) == [{"n": 1}]
         assert rows(place, of) == [{"n": 1}]

@@ -25,10 +25,10 @@ from modelyard.registry.local import LocalRegistry
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunProgress, RunState, VersionState
 from modelyard.registry.transfer import register_version
+from tests.proxies.tcp import BreakingProxy
 from tests.registries import Clock, serving
 from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, run_of, spec_of, write_files
 from tests.registry.places import dynamodb_client
-from tests.registry.proxies import BreakingProxy, breaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +197,7 @@ def test_another_writer_of_the_chain_is_no_reason_to_fail(
 def test_a_lost_reply_is_answered_with_what_was_done(
     table: str, tmp_path: Path, clock: Clock, dynamodb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with breaking(dynamodb) as proxy:
+    with BreakingProxy(dynamodb) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
         client = make_client("dynamodb")
         store = DynamoMetadata(table, client=client)
@@ -246,7 +246,7 @@ def _lose_each_first_reply(client: Any, proxy: BreakingProxy) -> Callable[[], in
 def test_who_gives_up_and_asks_again_gets_the_original_answer(
     table: str, tmp_path: Path, clock: Clock, dynamodb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with breaking(dynamodb) as proxy:
+    with BreakingProxy(dynamodb) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", proxy.url)
         client = make_client("dynamodb")
         store = DynamoMetadata(table, client=client, deadline=0)  # one try, and then it is the caller's turn

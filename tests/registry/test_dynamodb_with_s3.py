@@ -25,9 +25,9 @@ from modelyard.registry.sweep import Sweep
 from modelyard.registry.transfer import register_version
 from modelyard.wiring import open_registry_at, registry_stores
 from tests.buckets import new_bucket, use_s3
+from tests.proxies.tcp import StoppableProxy
 from tests.registries import serving
 from tests.registry.making import apply, claim_of, register, run_of, write_files
-from tests.registry.proxies import StoppableProxy
 from tests.servers import address_of
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from modelyard.registry.s3 import S3Artifacts
 from modelyard.registry.sweep import Sweep
 from modelyard.registry.transfer import register_version, upload_artifacts
 from tests.buckets import new_bucket, use_s3
-from tests.faults import PASS, Fault, faulty
+from tests.proxies.http import PASS, Fault, FaultyProxy
 from tests.registries import serving
 from tests.registry.making import BODY, apply, claim_of, write_files
 from tests.registry.places import Place
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.records import Claim, UploadPart
-    from tests.faults import FaultyProxy
 
 pytestmark = pytest.mark.server
 
@@ -57,7 +56,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def proxy(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:  # noqa: ARG001 - made before it
-    with faulty(address_of("TEST_S3_URL")) as between:
+    with FaultyProxy(address_of("TEST_S3_URL")) as between:
         use_s3(monkeypatch, between.url)
         yield between
 

@@ -26,6 +26,7 @@ from modelyard.errors import (
 from modelyard.registry.http import HttpRegistry
 from modelyard.registry.records import RunState
 from modelyard.registry.transfer import register_version, upload_artifacts
+from tests.proxies.tcp import BreakingProxy
 from tests.registries import NOON
 from tests.registry.making import (
     BODY,
@@ -39,7 +40,6 @@ from tests.registry.making import (
     run_of,
     write_files,
 )
-from tests.registry.proxies import breaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,12 +47,11 @@ if TYPE_CHECKING:
 
     from modelyard.registry.local import LocalRegistry
     from tests.registries import Service
-    from tests.registry.proxies import BreakingProxy
 
 
 @pytest.fixture
 def proxy(service: Service) -> Iterator[BreakingProxy]:
-    with breaking(service.url) as proxy:
+    with BreakingProxy(service.url) as proxy:
         yield proxy
 
 

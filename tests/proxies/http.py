@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+
+from tests.proxies.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,15 @@ class Fault:
 PASS = Fault()
 
 
-@dataclass
-class FaultyProxy:
+class FaultyProxy(Proxy):
     """A proxy; `decide` says what becomes of each request."""
 
-    upstream: tuple[str, int]
-    listener: socket.socket
-    decide: Callable[[str, str], Fault] = lambda _method, _path: PASS
-    requests: list[tuple[str, str]] = field(default_factory=list)
-    """Every request that came: method and path."""
-    faults: int = 0
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+    def __init__(self, upstream: str) -> None:
+        self.decide: Callable[[str, str], Fault] = lambda _method, _path: PASS
+        self.requests: list[tuple[str, str]] = []
+        """Every request that came: method and path."""
+        self.faults = 0
+        super().__init__(upstream)
 
     def first(self, times: int, fault: Fault, *, method: str = "", path: str = "") -> None:
         """Let the next requests of a kind go wrong, then no more.
@@ -70,21 +64,8 @@ class FaultyProxy:
 
         self.decide = decide
 
-    def run(self) -> None:
-        """Accept connections until closed."""
-        with suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def close(self) -> None:
-        """Stop."""
-        with suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
     def _serve(self, client: socket.socket) -> None:
-        with suppress(OSError), client, client.makefile("rb") as sent:
+        with client.makefile("rb") as sent:
             while head := _read_head(sent):
                 method, path = head[0].decode().split(" ")[:2]
                 headers = {
@@ -125,18 +106,3 @@ def _refusal(fault: Fault) -> bytes:
     body = f"<Error><Code>{fault.code}</Code><Message>told to</Message></Error>".encode()
     head = f"HTTP/1.1 {fault.status} Refused\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-@contextmanager
-def faulty(upstream: str) -> Iterator[FaultyProxy]:
-    """A proxy before a server."""
-    parts = urlsplit(upstream)
-    assert parts.hostname
-    proxy = FaultyProxy((parts.hostname, parts.port or 80), socket.create_server(("127.0.0.1", 0)))
-    thread = threading.Thread(target=proxy.run, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.close()
-        thread.join()
