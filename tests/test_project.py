@@ -91,6 +91,15 @@ def test_the_changelog_begins_with_the_version_that_is_built() -> None:
     assert newest[1] == project()["project"]["version"] == version("modelyard")
 
 
+def test_the_chart_and_the_images_carry_the_version_that_is_built() -> None:
+    chart = yaml.safe_load(text_of(ROOT / "charts" / "modelyard" / "Chart.yaml"))
+    made = re.findall(r"^TAG \?= (\S+)$", text_of(ROOT / "Makefile"), re.MULTILINE)
+    run = re.findall(r"image: modelyard-\w+:\$\{TAG:-(.+)\}$", text_of(ROOT / "compose.yaml"), re.MULTILINE)
+    assert len(made) == 1
+    assert len(run) > 1
+    assert {chart["version"], chart["appVersion"], *made, *run} == {project()["project"]["version"]}
+
+
 def test_the_wheel_holds_the_packages_and_the_command(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, capture_output=True, check=True)

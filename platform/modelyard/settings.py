@@ -97,7 +97,7 @@ class Settings:
 
     @property
     def cache(self) -> Path:
-        """The folder of the versions that were fetched from the registry."""
+        """The folder of what was fetched: versions from the registry, files of datasets and sources from S3."""
         return self.home / "cache"
 
     @property

@@ -1,4 +1,6 @@
-"""What stands around every HTTP service of Modelyard, in plain ASGI; `auth.routes` alone knows the web framework.
+"""What stands around every HTTP service of Modelyard, in plain ASGI.
+
+`auth.routes` alone knows the web framework, and `server` alone the server that the services run in.
 
 One more thing that all services do alike is one more file beside these; what one service does stays with it.
 """
