@@ -130,6 +130,15 @@ def test_ci_runs_make_targets_on_every_supported_python() -> None:
     assert jobs["check"]["strategy"]["matrix"]["python"] == supported
 
 
+def test_ci_starts_servers_as_the_docs_say() -> None:
+    jobs = yaml.safe_load(text_of(ROOT / ".github" / "workflows" / "ci.yml"))["jobs"]
+    said = re.search(
+        r"^```sh\n(docker run .+?)^```", text_of(ROOT / "docs" / "architecture.md"), re.MULTILINE | re.DOTALL
+    )
+    assert said
+    assert jobs["server"]["steps"][-1]["run"] == said[1]
+
+
 def test_the_example_workflow_takes_changes_in_a_plan_for_no_failure(tmp_path: Path) -> None:
     jobs = yaml.safe_load(text_of(ROOT / "docs" / "examples" / "github-actions-configs.yml"))["jobs"]
     plan = next(step["run"] for step in jobs["plan"]["steps"] if step.get("name") == "Plan")
