@@ -99,6 +99,23 @@ def test_packages_are_read_whatever_is_allowed(tmp_path: Path) -> None:
     assert read(None, tmp_path, "rows.csv") == 1
 
 
+def test_a_package_holds_its_own_files_alone(allowed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = allowed.parent / "installed" / "kept"
+    csv_at(package / "rows.csv")
+    csv_at(package / "__init__.py")
+    (package / "out").symlink_to(allowed.parent / "secret")
+    (package / "token.csv").symlink_to(allowed.parent / "secret" / "token")
+    monkeypatch.syspath_prepend(package.parent)
+    assert read((), allowed, "package:kept/*s.csv") == 1
+    for inside in (f"{allowed.parent}/secret/token", "out/token", "out/none.csv", "token.csv", "**/token"):
+        with pytest.raises(InvalidData) as caught:
+            read((), allowed, f"package:kept/{inside}")
+        assert "names no file" in caught.value.reason or "lies where no source may" in caught.value.reason
+        assert "token" not in caught.value.hint
+    with pytest.raises(InvalidData, match="names no file of its package"):
+        read(None, allowed, f"package:kept/{allowed.parent}/secret/token")
+
+
 def test_the_platforms_own_stores_are_never_sources() -> None:
     own = ("s3://yard/datasets", "s3://yard/registry")
     for allowed in (None, ("s3://yard",), own):

@@ -145,7 +145,9 @@ def test_a_file_of_a_package_is_found_without_importing_it(place: Place) -> None
     assert len(found) == 150
     assert found[0] == {"length": 5.1, "width": 3.5, "c": 1.4, "d": 0.2, "species": 0}
     for path, words in (("nothing_here/x.csv", "is not installed"), ("../x.csv", "is not installed"),
-                        ("sklearn/../x.csv", "leaves its package")):  # fmt: skip
+                        ("sklearn/../x.csv", "names no file of its package"),
+                        ("sklearn//etc/passwd", "names no file of its package"),
+                        ("sklearn", "names no file of its package")):  # fmt: skip
         assert words in refused(place, source("iris", {"n": "integer"}, format="csv", path=f"package:{path}")).reason
 
 

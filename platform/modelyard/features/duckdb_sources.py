@@ -15,7 +15,7 @@ from modelyard.config.kinds.source import PACKAGE
 from modelyard.errors import InvalidData
 from modelyard.features.engine import SQL_TYPES
 from modelyard.features.quoting import identifier, identifiers, text
-from modelyard.features.source_places import ANYWHERE
+from modelyard.features.source_places import SourcePlaces
 from modelyard.near_miss import near_miss
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from modelyard.config.kinds import Source
     from modelyard.features.engine import FileRows, PartitionRows
-    from modelyard.features.source_places import SourcePlaces
 
 _FLOATING = ("float", "halffloat", "double", "decimal")
 _NUMBERS = ("int", "uint", "bool", *_FLOATING)
@@ -56,7 +55,8 @@ def source_files(source: Source, root: Path, places: SourcePlaces) -> list[str]:
         reason = f"source `{source.name}`: {source.path} is an address, not a path"
         raise InvalidData(reason, "give a file or a glob of files of this machine")
     if source.path.startswith(PACKAGE):
-        pattern, places = _in_package(source), ANYWHERE
+        folder, inside = _in_package(source)
+        pattern, places = f"{folder}/{inside}", SourcePlaces(allowed=(folder,))
     else:
         pattern = str(root / source.path)
     places.check(source, _followed(pattern))  # first: what else a folder holds is not everybody's to know
@@ -77,18 +77,19 @@ def _followed(pattern: str) -> str:
     return f"{os.path.realpath(folder or '/').rstrip('/')}{pattern[len(folder) :]}"
 
 
-def _in_package(source: Source) -> str:
-    """The path of a file in an installed package; the package is not imported."""
+def _in_package(source: Source) -> tuple[str, str]:
+    """The folder of an installed package, and a path in it; the package is not imported."""
     package, _, inside = source.path.removeprefix(PACKAGE).partition("/")
     found = importlib.util.find_spec(package) if package.isidentifier() else None
     # A folder without `__init__.py` is a package to Python, and need not be an installed one.
     if found is None or found.origin is None or not found.submodule_search_locations:
         reason = f"source `{source.name}`: the Python package `{package}` is not installed"
         raise InvalidData(reason, "install it, or name another path")
-    if ".." in PurePosixPath(inside).parts:
-        reason = f"source `{source.name}`: {source.path} leaves its package"
-        raise InvalidData(reason, "name a file of the package")
-    return str(Path(found.submodule_search_locations[0]) / inside)
+    path = PurePosixPath(inside)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        reason = f"source `{source.name}`: {source.path} names no file of its package"
+        raise InvalidData(reason, "name one: `package:sklearn/datasets/data/iris.csv`")
+    return os.path.realpath(found.submodule_search_locations[0]), inside
 
 
 def _nearest(pattern: Path, root: Path, places: SourcePlaces) -> str:
