@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
-from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, RunProgress, RunState
+from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, Run, RunProgress, RunState
 from tests.registry.making import DIGEST, apply, definition, feature_set, run_of, spec_of
 
 if TYPE_CHECKING:
-    from modelyard.registry.records import ModelRecord, Run
+    from modelyard.registry.records import ModelRecord
     from modelyard.registry.registry import Registry
     from tests.registries import Clock
 
@@ -32,12 +32,49 @@ def test_a_run_is_queued_once(registry: Registry) -> None:
     assert registry.runs().items == (moved,)
 
 
-def test_a_new_run_is_new(registry: Registry) -> None:
-    for changed in ({"state": RunState.TRAINING}, {"sequence": 2}):
-        with pytest.raises(InvalidData, match="a new run"):
-            registry.queue_run(run_of().model_copy(update=changed))
+def test_of_a_new_run_only_what_it_asks_for_is_taken_over(registry: Registry, clock: Clock) -> None:
+    forged = {
+        "state": RunState.SUCCEEDED,
+        "sequence": 2,
+        "tries": 3,
+        "epoch": 2**31 - 1,
+        "not_before": clock.now,
+        "cancel_requested": True,
+        "reason": "waits for nobody",
+        "permanent": True,
+        "version": 10**30,
+        "metrics": {"roc_auc": Estimate(value=1)},
+        "remarks": ("x" * 5000,) * 100,
+        "project": "another",
+        "team": "another",
+        "created_at": datetime(1970, 1, 1, tzinfo=UTC),
+        "created_by": "zawadi",
+        "authors": (),
+        "started_at": clock.now,
+        "finished_at": datetime(1970, 1, 1, tzinfo=UTC),
+    }
+    assert set(forged) | {"id", "model", "request", "attempt", "spec"} == set(Run.model_fields)
+    assert registry.queue_run(run_of().model_copy(update=forged)) == run_of()
+    apply(registry, "gh")
+    _applied(registry, run_of("gh").model_copy(update=forged))
+    assert registry.open_runs().items == (run_of(), run_of("gh"))
+
+
+def test_a_new_run_is_of_a_model(registry: Registry) -> None:
     with pytest.raises(NotFound, match="no model"):
         registry.queue_run(run_of("nobody"))
+
+
+@pytest.mark.parametrize("attempt", [-1, 0, 10**9, 10**30])
+def test_an_attempt_has_room_in_names(registry: Registry, attempt: int) -> None:
+    for queue in (
+        lambda: registry.queue_run(run_of(attempt=attempt)),
+        lambda: _applied(registry, run_of(attempt=attempt)),
+    ):
+        with pytest.raises(InvalidData, match="attempt"):
+            queue()
+    assert registry.runs().items == ()
+    registry.queue_run(run_of(attempt=10**9 - 1))
 
 
 @pytest.mark.parametrize(
@@ -228,6 +265,7 @@ def test_an_id_is_an_id(registry: Registry, run_id: str) -> None:
 
 
 def test_a_run_s_values_are_checked(registry: Registry) -> None:
+    queued = registry.queue_run(run_of())
     naive = datetime(2026, 1, 1)
     for changed in (
         {"metrics": {"roc_auc": Estimate(value=float("nan"))}},
@@ -237,10 +275,19 @@ def test_a_run_s_values_are_checked(registry: Registry) -> None:
         {"reason": "\ud800"},
         {"request": "../x"},
         {"spec": {"x": float("nan")}},
+        {"tries": -1},
+        {"tries": 10**9},
+        {"epoch": -1},
+        {"epoch": 2**31 - 2},
+        {"sequence": 2**53},
+        {"version": 0},
+        {"version": 10**30},
+        {"remarks": ("x",) * 51},
+        {"remarks": ("x" * 1001,)},
     ):
         with pytest.raises(InvalidData):
-            registry.queue_run(run_of().model_copy(update=changed))
-    assert registry.runs().items == ()
+            registry.update_run(queued.model_copy(update=changed))
+    assert registry.runs().items == (queued,)
 
 
 def test_how_far_a_run_has_come_is_kept_and_replaced(registry: Registry, clock: Clock) -> None:
@@ -279,6 +326,7 @@ def test_progress_is_checked(registry: Registry) -> None:
         {"metrics": {"roc_auc": nothing}},
         {"outcome": Outcome(ok=False, reason="\ud800")},
         {"outcome": Outcome(ok=True, metrics={"roc_auc": nothing})},
+        {"outcome": Outcome(ok=True, version=10**30)},
         {"run": "../x"},
     ):
         with pytest.raises(InvalidData):

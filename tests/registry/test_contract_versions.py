@@ -72,6 +72,16 @@ def test_a_key_is_not_used_for_two_claims(registry: Registry) -> None:
         registry.claim(claim_of("one", files={"model.json": b"{}"}))
 
 
+@pytest.mark.parametrize("count", [-1, 0, 10**30])
+def test_a_claim_s_numbers_are_checked(registry: Registry, count: int) -> None:
+    claim = claim_of(sets=1)
+    pin = claim.pins.feature_sets[0].model_copy(update={"version": count})
+    pins = claim.pins.model_copy(update={"feature_sets": (pin,)})
+    for changed in ({"attempt": count}, {"pins": pins}):
+        with pytest.raises(InvalidData, match="is not within"):
+            registry.claim(claim.model_copy(update=changed))
+
+
 def test_a_key_belongs_to_its_model(registry: Registry) -> None:
     apply(registry, "gh")
     assert registry.claim(claim_of("one")).version.model == "ke"

@@ -193,8 +193,15 @@ class Leading:
 
     held, epoch = True, 1
 
+    def __init__(self) -> None:
+        self.raised: list[int] = []
+
     def check(self) -> None:
         pass
+
+    def raise_to(self, epoch: int) -> bool:
+        self.raised.append(epoch)
+        return True
 
 
 def test_a_log_that_can_not_be_read_keeps_no_other(place: Pods) -> None:
@@ -206,3 +213,26 @@ def test_a_log_that_can_not_be_read_keeps_no_other(place: Pods) -> None:
     loop.running = {"gone-000000000000-1-1": "gone-000000000000-1", job: run.id}
     controller._keep_logs()
     assert b"".join(place.registry.read_run_log(run.id)) == f"log of {job}".encode()
+
+
+def test_an_epoch_that_no_lease_can_count_to_leads_nobody_there(place: Pods) -> None:
+    run, _ = place.trained()
+    ruined = run.model_copy(update={"epoch": 2**31 - 1, "sequence": run.sequence + 1})
+    place.registry._metadata.replace_run(ruined, happenings=[])
+    lease = Leading()
+    parts = Parts(place.registry, place.launcher, place.datasets, place.settings, Limits(4, in_pods=True))
+    controller = Controller(parts, cast("Lease", lease), Monitor())
+    controller._step()
+    assert lease.raised == []
+    place.queue("second")
+    place.pods(epoch=7).step()
+    controller._step()
+    assert lease.raised == [7]
+
+
+def test_remarks_are_as_many_as_a_record_holds(place: Pods, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [f"warning: {number}: {'x' * 2000}" for number in range(60)]
+    monkeypatch.setattr("modelyard.training.reconcile.remarks_on", lambda _built: tuple(found))
+    run, _ = place.trained()
+    assert [remark[:13] for remark in run.remarks[-2:]] == ["warning: 48: ", "and 11 more"]
+    assert (len(run.remarks), max(map(len, run.remarks))) == (50, 1000)

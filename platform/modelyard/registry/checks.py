@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from modelyard.registry.records import Estimate
 
@@ -29,6 +29,13 @@ SUBJECT = rf"(model|feature_set|source):{NAME}|run:{RUN_ID}"
 LONGEST_KEY = 200
 LONGEST_TEXT = 4000
 GREATEST_NUMBER = 2**53 - 1  # what every JSON reader counts to
+GREATEST_COUNT = 999_999_999
+"""Of attempts and tries: nine digits are what names of jobs and tokens of runs have room for."""
+GREATEST_EPOCH = 2**31 - 3
+"""Of controllers: a Lease counts in 32 bits, and has to have room for those who lead next."""
+MOST_REMARKS = 50
+LONGEST_REMARK = 1000
+"""Characters; with the most remarks, a record still fits into what any store holds of one."""
 
 _PROJECT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _DIGEST = r"[A-Za-z0-9_-]{1,128}"
@@ -130,6 +137,29 @@ def check_number(number: int, what: str) -> int:
         msg = f"{what} has no such version: numbers begin with 1"
         raise NotFound(msg)
     return number
+
+
+def check_count(count: int, what: str, least: int = 0, most: int = GREATEST_NUMBER) -> int:
+    """A count that every store, every reader of JSON and every name that is made of it has room for.
+
+    Raises:
+        InvalidData: It is too small or too large.
+    """
+    if not least <= count <= most:
+        msg = f"{what} is not within {least} and {most}"  # the count itself may have thousands of digits
+        raise InvalidData(msg)
+    return count
+
+
+def check_remarks(remarks: Collection[str]) -> None:
+    """Remarks that a record has room for.
+
+    Raises:
+        InvalidData: They are too many, one is too long, or no Unicode.
+    """
+    check_count(len(remarks), "the number of remarks", most=MOST_REMARKS)
+    for remark in remarks:
+        check_count(len(check_text(remark, "a remark")), "a remark's length", most=LONGEST_REMARK)
 
 
 def check_instant(instant: datetime, what: str) -> datetime:

@@ -19,6 +19,7 @@ import structlog
 
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable
 from modelyard.features.training_set import remarks_on
+from modelyard.registry.checks import LONGEST_REMARK, MOST_REMARKS
 from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
 from modelyard.registry.run_spec import cores_of, read_run_spec
@@ -311,4 +312,8 @@ class Reconciler:
 
 
 def _with_remarks(run: Run, built: Manifest) -> Run:
-    return run.model_copy(update={"remarks": remarks_on(built)})
+    remarks = [remark[:LONGEST_REMARK] for remark in remarks_on(built)]
+    if len(remarks) > MOST_REMARKS:
+        kept = MOST_REMARKS - 1
+        remarks[kept:] = [f"and {len(remarks) - kept} more"]
+    return run.model_copy(update={"remarks": tuple(remarks)})

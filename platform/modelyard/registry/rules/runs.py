@@ -9,16 +9,20 @@ from modelyard.files import CHUNK
 from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import RUNS
 from modelyard.registry.checks import (
+    GREATEST_COUNT,
+    GREATEST_EPOCH,
+    check_count,
     check_digest,
     check_kept_instant,
     check_metrics,
     check_name,
     check_number,
+    check_remarks,
     check_run_id,
     check_text,
 )
 from modelyard.registry.pages import check_limit
-from modelyard.registry.records import Page, RunState
+from modelyard.registry.records import Page, Run, RunState
 from modelyard.registry.rules.base import Rules, read_content, settled
 from modelyard.registry.run_spec import RunSpec
 
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.chains import Happening
-    from modelyard.registry.records import ModelRecord, Run, RunProgress
+    from modelyard.registry.records import ModelRecord, RunProgress
 
 _FIXED = ("model", "project", "team", "request", "attempt", "spec", "created_at", "created_by", "authors")
 """What of a run never changes."""
@@ -57,22 +61,29 @@ class RunRules(Rules):
         return existing
 
     def _new_run(self, run: Run, model: ModelRecord, config: str) -> Run:
-        """A run as it is recorded: what it says of who asks, and whose model it is, is what the registry knows.
+        """A run as it is recorded: of what was sent, what it asks for, and nothing of what may become of it.
 
         Args:
             run: The run as it was sent.
             model: Its model.
             config: The digest of the training part of the model's definition.
         """
-        _check_run(run)
+        check_count(run.attempt, "a run's attempt", 1, GREATEST_COUNT)
         spec = read_content(RunSpec, run.spec, f"the specification of run `{run.id}`")
         self._check_spec(run, spec, config)
-        if run.state is not RunState.QUEUED or run.sequence != 1 or run.model != model.name:
-            msg = f"a new run of `{model.name}` is QUEUED and has sequence 1; `{run.id}` is {run.state}, {run.sequence}"
-            raise InvalidData(msg)
-        known = {"project": model.project, "team": model.team, "created_by": self._actor}
-        authors = with_names(model.authors, [self._actor])
-        return run.model_copy(update={**known, "authors": authors, "spec": self._documents.shelve(run.spec)})
+        return Run(
+            id=run.id,
+            model=model.name,
+            project=model.project,
+            team=model.team,
+            request=run.request,
+            attempt=run.attempt,
+            spec=self._documents.shelve(run.spec),
+            state=RunState.QUEUED,
+            created_at=self._clock(),
+            created_by=self._actor,
+            authors=with_names(model.authors, [self._actor]),
+        )
 
     def _check_spec(self, run: Run, spec: RunSpec, config: str) -> None:
         """Make sure that a run is called what it asks for, and that it asks for what is recorded."""
@@ -210,6 +221,8 @@ def _check_progress(progress: RunProgress) -> None:
     check_metrics(progress.metrics)
     if progress.outcome is not None:
         check_text(progress.outcome.reason, "the outcome's reason")
+        if progress.outcome.version is not None:
+            check_count(progress.outcome.version, "the outcome's version", 1)
         check_metrics(progress.outcome.metrics)
 
 
@@ -218,6 +231,13 @@ def _check_run(run: Run) -> None:
     check_name(run.model)
     check_digest(run.request, "the request")
     check_metrics(run.metrics)
+    check_remarks(run.remarks)
+    check_count(run.attempt, "attempt", 1, GREATEST_COUNT)
+    check_count(run.tries, "tries", most=GREATEST_COUNT)
+    check_count(run.epoch, "epoch", most=GREATEST_EPOCH)
+    check_count(run.sequence, "sequence", 1)
+    if run.version is not None:
+        check_count(run.version, "version", 1)
     for what in ("project", "team", "created_by", "reason"):
         check_text(getattr(run, what), what)
     for what in ("created_at", "not_before", "started_at", "finished_at"):

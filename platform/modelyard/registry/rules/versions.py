@@ -11,7 +11,16 @@ from modelyard.errors import Conflict, Forbidden, IntegrityError, InvalidData, N
 from modelyard.registry.allowed import check_artifacts, check_content
 from modelyard.registry.approval import with_names
 from modelyard.registry.artifacts import VERSIONS
-from modelyard.registry.checks import check_digest, check_key, check_metrics, check_name, check_number, check_text
+from modelyard.registry.checks import (
+    GREATEST_COUNT,
+    check_count,
+    check_digest,
+    check_key,
+    check_metrics,
+    check_name,
+    check_number,
+    check_text,
+)
 from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
@@ -227,8 +236,10 @@ def _check_claim(claim: VersionClaim) -> str:
     check_name(claim.model)
     check_key(claim.key)
     check_digest(claim.request, "the request")
+    check_count(claim.attempt, "the attempt", 1, GREATEST_COUNT)
     for pin in claim.pins.feature_sets:
         check_name(pin.name, "feature set")
+        check_count(pin.version, f"the version of feature set `{pin.name}`", 1)
     check_metrics(claim.metrics)
     check_artifacts(claim.artifacts)
     content = claim.model_dump(mode="json")

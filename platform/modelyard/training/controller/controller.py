@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from modelyard.errors import ModelyardError
+from modelyard.registry.checks import GREATEST_EPOCH
 from modelyard.registry.pages import every
 from modelyard.training.board import Limits
 from modelyard.training.launchers.kubernetes import lease as leases
@@ -155,7 +156,8 @@ class Controller:
     def _step(self) -> None:
         loop = self._loop_of(self._lease.epoch)
         seen = loop.step()
-        ahead = max((run.epoch for run in seen.values()), default=0)
+        # One that a Lease can't count to is no leader's: whoever went beyond it would be the last one to lead.
+        ahead = max((run.epoch for run in seen.values() if run.epoch <= GREATEST_EPOCH), default=0)
         if ahead > self._lease.epoch:
             self._lease.raise_to(ahead)
 
