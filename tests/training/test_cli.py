@@ -267,7 +267,7 @@ class OneJob:
         pass
 
     def list(self) -> list[Job]:
-        left = Job("trial-0-left", JobState.FAILED)
+        left = Job("trial-0123456789ab", JobState.FAILED)
         return [left] if self.ended is None else [left, replace(self.ended, name=self.name)]
 
     def logs(self, name: str) -> Iterator[bytes]:
@@ -289,7 +289,7 @@ def test_a_trial_that_ends_without_an_outcome_says_so(tmp_path: Path, monkeypatc
     monkeypatch.setattr(OneJob, "submit", lambda self, spec: setattr(self, "name", spec.name))
     trials = Trials(launcher, FilesystemDatasets(tmp_path / "datasets"), yard.settings(tmp_path))
     assert trials.run(yard.spec(yard.definition())).reason == "it died"
-    assert launcher.removed[0] == "trial-0-left"
+    assert launcher.removed[0] == "trial-0123456789ab"
     launcher.ended = Job("", JobState.SUCCEEDED, outcome=b'{"well": 1}')
     assert trials.run(yard.spec(yard.definition())).reason == "its job left no outcome that can be read"
     launcher.ended = None

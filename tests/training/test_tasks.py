@@ -20,7 +20,7 @@ from modelyard.registry.run_spec import RunSpec
 from modelyard.run_tokens import mint
 from modelyard.training.job import exit_code, run_job
 from modelyard.training.job_maker import JobMaker, check_reach
-from modelyard.training.job_names import build_prefix, is_build, run_of, training_job
+from modelyard.training.job_names import build_prefix, is_build, is_trial, new_trial, run_of, training_job
 from modelyard.training.launchers.local import LocalLauncher
 from modelyard.training.logs import read_log
 from modelyard.training.reconcile import Reconciler
@@ -81,7 +81,9 @@ def test_names_of_jobs_say_what_they_are_of() -> None:
     training = f"{asked.run_id(12)}-3"
     assert (is_build(build), run_of(build)) == (True, None)
     assert (is_build(training), run_of(training)) == (False, asked.run_id(12))
-    assert (is_build("trial-0123456789ab"), run_of("trial-0123456789ab")) == (False, None)
+    assert not any(map(is_trial, (build, training, "trial-0123456789ab-1-1")))
+    assert is_trial(new_trial())
+    assert is_trial(f"{new_trial()}-build")
     assert len(build) <= 63
     assert len(yard.spec(yard.definition("m" * 63)).run_id(99)) <= 63
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
-from modelyard.training.job_names import build_prefix, is_build, run_of
+from modelyard.training.job_names import build_prefix, is_build, is_trial, run_of
 from modelyard.training.launchers.launcher import JobState
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Board:
     """The jobs that a launcher listed, and what a step has found out about them so far."""
 
     jobs: dict[str, Job]
-    """Those of runs; others, such as trials, are not this board's."""
+    """All but those of trials, which whoever asked for one ends."""
     limits: Limits
     """How much all jobs may take together, and those of a team."""
     used: float = 0
@@ -124,7 +124,8 @@ def make_board(jobs: Iterable[Job], limits: Limits, cores_of: Callable[[str], fl
         limits: How much all jobs may take together.
         cores_of: From a run's id to the cores that it asks for.
     """
-    own = {job.name: job for job in jobs if is_build(job.name) or run_of(job.name)}
+    # Whatever it is called: a job that nobody knows takes as much as another, and ends as one that nobody needs.
+    own = {job.name: job for job in jobs if not is_trial(job.name)}
     board = Board(own, limits, unmet=set(own))
     for name, job in own.items():
         if job.state is JobState.RUNNING:

@@ -1,9 +1,10 @@
-"""What jobs are called: a job's name says which run and which try it is of, or which training set it builds."""
+"""What jobs are called: a name says which run and try a job is of, which training set it builds, or that it tries."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from modelyard.registry.records import Run
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 _TRAINING = re.compile(r"(?P<run>[a-z0-9-]+-[0-9a-f]{12}-[0-9]+)-[0-9]+")
 _BUILD = re.compile(r"build-[0-9a-f]{20}-[0-9]+")
+_TRIAL = re.compile(r"trial-[0-9a-f]{12}(-build)?")
 _DIGEST = 20  # characters of a digest in a job's name: enough to be unique, few enough for any launcher
 
 
@@ -33,3 +35,13 @@ def run_of(job: str) -> str | None:
 def is_build(job: str) -> bool:
     """Whether a job builds a training set."""
     return _BUILD.fullmatch(job) is not None
+
+
+def new_trial() -> str:
+    """The name of a trial's job; that of the one that builds its training set has `-build` behind it."""
+    return f"trial-{uuid4().hex[:12]}"
+
+
+def is_trial(job: str) -> bool:
+    """Whether a job is of a trial, and not of a run."""
+    return _TRIAL.fullmatch(job) is not None

@@ -9,7 +9,6 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +21,7 @@ from modelyard.near_miss import near_miss
 from modelyard.registry.records import Outcome
 from modelyard.training.job import read_outcome
 from modelyard.training.job_maker import JobMaker, check_reach
+from modelyard.training.job_names import is_trial, new_trial
 from modelyard.training.launchers.launcher import JobState
 from modelyard.training.tasks import training_set
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from modelyard.settings import Settings
     from modelyard.training.launchers.launcher import Job, JobSpec, Launcher
 
-PREFIX = "trial-"
 INTERVAL = 0.1  # seconds between looks at a trial's job: someone waits for it
 
 _STEPS: TypeAdapter[tuple[Step, ...]] = TypeAdapter(Many[Step])
@@ -70,7 +69,7 @@ class Trials:
         """
         check_reach(self.settings, registers=False)
         self._sweep()
-        name = f"{PREFIX}{uuid4().hex[:12]}"
+        name = new_trial()
         maker = JobMaker(self.settings, self.datasets)
         if training_set(self.datasets, spec) is None:
             ended = self._watch(maker.build(f"{name}-build", spec))
@@ -105,7 +104,7 @@ class Trials:
     def _sweep(self) -> None:
         """Forget ended jobs of trials whose process was killed."""
         for job in self.launcher.list():
-            if job.name.startswith(PREFIX) and job.state is not JobState.RUNNING:
+            if is_trial(job.name) and job.state is not JobState.RUNNING:
                 self.launcher.remove(job.name)
 
 
