@@ -92,3 +92,9 @@ def test_a_number_of_runs_that_is_none_is_refused(tmp_path: Path, text: str) -> 
 def test_an_address_of_another_form_is_refused() -> None:
     with pytest.raises(UsageError, match="ftp://somewhere"):
         open_registry_at("ftp://somewhere", actor="somebody")
+
+
+@pytest.mark.parametrize("name", ["MODELYARD_REGISTRY", "MODELYARD_DATASETS"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} is `http://\\[::1`"):
+        read_settings(tmp_path, {name: "http://[::1"})

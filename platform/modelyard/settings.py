@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from modelyard.errors import UsageError
 
@@ -149,8 +150,8 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
     return Settings(
         root=root.absolute(),
         home=home,
-        registry=environment.get("MODELYARD_REGISTRY") or home.as_uri(),
-        datasets=environment.get("MODELYARD_DATASETS") or (home / "datasets").as_uri(),
+        registry=_address(environment, "MODELYARD_REGISTRY") or home.as_uri(),
+        datasets=_address(environment, "MODELYARD_DATASETS") or (home / "datasets").as_uri(),
         launcher=_launcher(environment),
         specs=Path(environment.get("MODELYARD_SPECS") or home / "specs").absolute(),
         environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
@@ -167,6 +168,16 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         run=environment.get("MODELYARD_RUN", ""),
         tries=_tries(environment),
     )
+
+
+def _address(environment: Mapping[str, str], name: str) -> str:
+    address = environment.get(name, "")
+    try:
+        urlsplit(address)
+    except ValueError as error:
+        reason = f"{name} is `{address}`, which is no address: {error}"
+        raise UsageError(reason, "write it as http://127.0.0.1:8700, or leave it unset") from error
+    return address
 
 
 def _launcher(environment: Mapping[str, str]) -> str:

@@ -130,7 +130,7 @@ def test_a_service_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="does not answer") as error:
         registry.model("ke")
     assert "modelyard serve registry" in error.value.hint
-    assert 0.1 < time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 3
     registry.close()
 
 

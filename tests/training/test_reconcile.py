@@ -395,6 +395,23 @@ def test_a_run_whose_specification_is_lost_ends_alone(place: Yard, damage: Calla
     assert place.state(other) is RunState.SUCCEEDED
 
 
+def test_a_run_that_breaks_the_code_ends_alone(place: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, other = place.queue("ke"), place.queue("gh", seed=1)
+    submit = place.launcher.submit
+
+    def breaking(spec: Any) -> Any:
+        if spec.run == broken.id:
+            raise ValueError(spec.run)
+        return submit(spec)
+
+    monkeypatch.setattr(place.launcher, "submit", breaking)
+    place.play()
+    ended = place.registry.run(broken.id)
+    assert (ended.state, ended.permanent) == (RunState.FAILED, True)
+    assert "broke the loop (ValueError)" in ended.reason
+    assert place.state(other) is RunState.SUCCEEDED
+
+
 def test_a_run_that_is_gone_meanwhile_ends_no_step(place: Yard) -> None:
     gone = place.queue("ke")
     place.loop().step()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from modelyard.cli.output import note
 from modelyard.errors import ModelyardError, UsageError
 from modelyard.extras import told_what_to_install
 
@@ -80,13 +81,13 @@ def run(arguments: Sequence[str]) -> int:
         with told_what_to_install(f"`{_command(arguments)}`"):
             code = build_app()(args=list(arguments), prog_name="modelyard", standalone_mode=False)
     except ModelyardError as error:
-        typer.echo(f"error: {error}", err=True)
+        note(f"error: {error}")
         return error.exit_code
     except typer.TyperException as error:
         message = error.format_message()
         # A group named without a command is answered with its help, which is no error to read.
         help_text = message.startswith("Usage:")
-        typer.echo(message if help_text else f"error: {message}\n  hint: add --help to see what there is", err=True)
+        note(message if help_text else f"error: {message}\n  hint: add --help to see what there is")
         return UsageError.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
@@ -96,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {place}{error.strerror or error}", err=True)
+        note(f"error: {place}{error.strerror or error}")
         return EXIT_FAILED
     return code if isinstance(code, int) else 0
 

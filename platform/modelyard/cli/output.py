@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 """The option that every command takes."""
 
+_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
 PLAIN_WIDTH = 200  # columns of a table that no terminal bounds
 
 
@@ -37,6 +39,11 @@ def _plain(value: Any) -> Any:
     return model.model_dump(mode="json", by_alias=True) if model is not None else str(value)
 
 
+def readable(text: str) -> str:
+    """A text as a terminal may show it: whoever wrote a reason or a name must not move its cursor or colour it."""
+    return text.translate(_CONTROL)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; where there is nothing to show, say so."""
     from rich.console import Console
@@ -50,14 +57,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else readable(str(cell))) for cell in row))
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     console.print(table)
 
 
 def note(text: str) -> None:
     """Say what happens, to people."""
-    typer.echo(text, err=True)
+    typer.echo(readable(text), err=True)
 
 
 @contextmanager

@@ -41,6 +41,11 @@ def makers(version: ModelVersion) -> set[str]:
     return {version.created_by, *version.authors}
 
 
+def is_one_of(name: str, others: Iterable[str]) -> bool:
+    """Whether a name is among others, in whatever case: issuers write one person's address as they like."""
+    return name.casefold() in {other.casefold() for other in others}
+
+
 def promote_made(promote: Callable[..., Promotion], model: str, number: int, run: str) -> Promotion:
     """Promote a version because its model says so, once: the loop and an approval may both ask for it.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, Unavailable
+from modelyard.errors import Conflict, IntegrityError, InvalidData, ModelyardError, NotFound, Unavailable
 from modelyard.features.training_set import remarks_on
 from modelyard.registry.checks import LONGEST_REMARK, MOST_REMARKS
 from modelyard.registry.pages import every
@@ -207,6 +207,12 @@ class Reconciler:
             return moves[run.state](run, read_run_spec(run), board)
         except OWN_TROUBLE as error:
             return self._moves.fail(run, str(error), permanent=True)
+        except (ModelyardError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what one run asks for must not stop the others
+            _log.exception("a run broke the loop", run=run.id)
+            reason = f"it broke the loop ({type(error).__name__}); the log of whoever runs it says where"
+            return self._moves.fail(run, reason, permanent=True)
 
     def _advance_queued(self, run: Run, spec: RunSpec, board: Board) -> Run:
         if run.cancel_requested:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,9 +21,6 @@ from modelyard.asgi.auth.static import new_token
 from modelyard.errors import Unauthenticated, Unavailable, UsageError
 from modelyard.run_tokens import mint
 from tests.principals import KEY, LOOKED, entry, granted, token_of, write_auth_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUN = "ke-aaaaaaaaaaaa-1"
 KUBERNETES = {"audiences": ["modelyard"], "subjects": [{"subject": "a/b", "roles": ["viewer"]}]}
@@ -169,6 +168,25 @@ def test_a_file_that_is_wrong_says_where(tmp_path: Path, said: Any, told: str) -
     assert str(file) in caught.value.reason
     assert "canary" not in str(caught.value)
     assert caught.value.exit_code == 64
+
+
+def test_the_guides_own_file_is_one(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "operators-security.md").read_text()
+    (shown,) = re.findall(r"^## The file\n+```yaml\n(.*?)```", guide, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "auth.yaml"
+    digests = iter("abcdef")
+    file.write_text(re.sub(r"[0-9a-f]{4}…", lambda _: next(digests) * 64, shown))
+    authenticator = Authenticator(file)
+    file.write_text(yaml.safe_dump({"oidc": [{**OIDC, "teams": {"credit-kenya": "credit-ke"}}]}))
+    time.sleep(LOOKED)
+    assert authenticator.quick(token_of("viewer")) is None
+
+
+def test_a_person_has_one_name_by_every_way(tmp_path: Path) -> None:
+    file = write_auth_file(tmp_path)
+    person = {**entry("laptop", roles=["viewer"]), "person": "amina@example.org"}
+    file.write_text(yaml.safe_dump({"tokens": [person]}))
+    assert Authenticator(file).authenticate(token_of("laptop")).name == "amina@example.org"
 
 
 def test_no_file_is_told(tmp_path: Path) -> None:

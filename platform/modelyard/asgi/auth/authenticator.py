@@ -15,7 +15,7 @@ from modelyard.asgi.auth.remembered import Remembered
 from modelyard.asgi.auth.runs import RunTokens
 from modelyard.asgi.auth.static import StaticTokens
 from modelyard.asgi.auth.token_review import ServiceAccounts
-from modelyard.errors import Unauthenticated, UsageError
+from modelyard.errors import Unauthenticated
 from modelyard.files import file_stamp
 from modelyard.run_tokens import PREFIX, read_run_key
 
@@ -59,7 +59,7 @@ class Authenticator:
         self._path = path
         self._run_key_file = run_key_file
         self._find_run = find_run
-        self._keys: dict[Oidc, KeySet] = {}
+        self._keys: dict[tuple[object, ...], KeySet] = {}
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._stamp = file_stamp(path)
@@ -105,8 +105,8 @@ class Authenticator:
                 self._stamp = stamp
                 self._kinds = self._opened(read_auth_file(self._path))
                 _log.info("authentication read anew", file=str(self._path))
-        except UsageError as error:
-            _log.error("authentication stays as it was", reason=error.reason)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the file, whoever calls is answered
+            _log.error("authentication stays as it was", reason=str(error))
         finally:
             self._lock.release()
 
@@ -115,7 +115,10 @@ class Authenticator:
 
     def keys_of(self, entry: Oidc) -> KeySet:
         """The keys of an issuer; what was fetched stays when the file is read anew."""
-        return self._keys.setdefault(entry, open_keys(entry))
+        place = (entry.issuer, entry.jwks_url, entry.jwks_file, entry.ca_file)
+        if place not in self._keys:
+            self._keys[place] = open_keys(entry)
+        return self._keys[place]
 
     def run_tokens(self) -> RunTokens | None:
         """What knows run tokens, where the service knows runs."""
@@ -146,7 +149,7 @@ class _Kinds:
     def __init__(self, said: AuthFile, authenticator: Authenticator) -> None:
         self.remembered: Remembered[Principal] = Remembered()
         self.static = StaticTokens(said.tokens)
-        names = frozenset(entry.name for entry in said.tokens)
+        names = frozenset(entry.name for entry in said.tokens if entry.person is None)
         self.oidc = [OidcTokens(entry, names, authenticator.keys_of(entry), self.remembered) for entry in said.oidc]
         self.kubernetes = None if said.kubernetes is None else ServiceAccounts(said.kubernetes, self.remembered)
         self.runs = authenticator.run_tokens()

@@ -79,6 +79,8 @@ class StaticToken(Grant):
 
     name: Name
     """His name in the history. Two entries with one name let both tokens in: so a token is replaced."""
+    person: Name | None = None
+    """The name that an issuer gives the same person: it is his name in the history then, however he comes."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """The SHA-256 of the token, in hexadecimal digits."""
 

@@ -30,7 +30,7 @@ class StaticTokens:
     """
 
     def __init__(self, entries: Sequence[StaticToken]) -> None:
-        self._known = [(entry.sha256, entry.principal(entry.name)) for entry in entries]
+        self._known = [(entry.sha256, entry.principal(entry.person or entry.name)) for entry in entries]
 
     def find(self, token: str) -> Principal | None:
         """Who has a token; None where nobody does. It takes as long whoever it is."""

@@ -37,7 +37,7 @@ LONGEST_DURATION = timedelta(days=36_500)
 """A century: more than any data reaches back, and a date minus it is still a date."""
 
 _DURATION = re.compile(r"(?P<count>[1-9][0-9]*)(?P<unit>ms|s|m|h|d)")
-_SIZE = re.compile(r"(?P<count>[1-9][0-9]*)(?P<unit>Ki|Mi|Gi)")
+_SIZE = re.compile(r"(?P<count>[1-9][0-9]{0,6})(?P<unit>Ki|Mi|Gi)")
 
 
 def parse_duration(value: object) -> timedelta:
@@ -105,7 +105,7 @@ ENVIRONMENT_VARIABLE = r"^[A-Z_][A-Z0-9_]*$"
 EXPECTATION = r"^[a-z][a-z0-9_]*$"
 TEMPLATE_FILE = r"^[^/\\][^\\]*\.sql\.j2$"
 SCHEDULE = r"^\S+ \S+ \S+ \S+ \S+$"
-SIZE = r"^[1-9][0-9]*(Ki|Mi|Gi)$"
+SIZE = r"^[1-9][0-9]{0,6}(Ki|Mi|Gi)$"
 
 MEANINGS = {
     NAME: "lower-case letters, digits and underscores, a letter first, 63 characters at most",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelyard.errors import Conflict, Forbidden, InvalidData, NotFound
-from modelyard.registry.approval import makers, promote_made
+from modelyard.registry.approval import is_one_of, makers, promote_made
 from modelyard.registry.checks import check_text
 from modelyard.registry.records import Approval, Promotion, VersionState
 from modelyard.registry.rules.base import settled
@@ -31,7 +31,7 @@ class ApprovalRules(PromotionRules, VersionRules):
 
     def _approve(self, model: str, number: int, reason: str) -> ModelVersion:
         version = self.version(model, number)
-        if self._actor in makers(version) | self._askers(version):
+        if is_one_of(self._actor, makers(version) | self._askers(version)):
             msg = f"`{self._actor}` is among those who made version {number} of `{model}`"
             raise Forbidden(
                 msg, "somebody has to approve it who neither registered it, nor asked for it, nor defined it"
