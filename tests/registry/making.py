@@ -104,7 +104,13 @@ def artifact(path: str, content: bytes) -> Artifact:
 
 
 def claim_of(
-    key: str = "key", model: str = "ke", files: Mapping[str, bytes] = FILES, *, request: str = DIGEST, sets: int = 0
+    key: str = "key",
+    model: str = "ke",
+    files: Mapping[str, bytes] = FILES,
+    *,
+    request: str = DIGEST,
+    sets: int = 0,
+    run: str | None = None,
 ) -> VersionClaim:
     """A claim of files."""
     pinned = tuple(FeatureSetPin(name=f"set_{number}", version=1, digest=DIGEST) for number in range(sets))
@@ -112,6 +118,7 @@ def claim_of(
         model=model,
         key=key,
         request=request,
+        run=run,
         pins=PINS.model_copy(update={"feature_sets": pinned}),
         metrics={"roc_auc": Estimate(value=0.74, low=0.72, high=0.76)},
         artifacts=tuple(artifact(path, content) for path, content in files.items()),

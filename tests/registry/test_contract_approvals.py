@@ -11,14 +11,14 @@ from modelyard.registry.http import HttpRegistry
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
-from tests.registry.making import PINS, apply, claim_of, definition, feature_set, register, run_of
+from tests.registry.making import PINS, apply, claim_of, definition, feature_set, register, run_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion
+    from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion, Run
     from modelyard.registry.registry import Registry
     from tests.registries import Clock, Service
 
@@ -346,27 +346,89 @@ def test_a_set_on_which_no_approval_hangs_is_its_authors(acting: As, local: Loca
     assert put(author, reading(MOVED)).number == 1
 
 
-def test_a_models_own_sources_stay_where_they_were_approved(acting: As, local: LocalRegistry, tmp_path: Path) -> None:
-    author = acting("amina")
-
-    def revise(registry: Registry, change: Mapping[str, Any], source: str = "loans", **document: Any) -> ModelRecord:
-        content = definition(approval="required", **document)
-        content["document"]["data"]["labels"]["source"] = source
-        content["document"]["data"]["features"] = [{"source": source}]
-        content["sources"] = {source: {**content["sources"]["loans"], "name": source, **change}}
-        revision = {one.name: one.revision for one in registry.models().items}.get("ke", 0)
-        return registry.apply_model(content, project="lender", expected_revision=revision)
-
-    revise(author, {})
-    revise(author, MOVED)  # nobody has a version yet
-    revise(author, {})
-    register(local, tmp_path)
-    for change in (MOVED, {"expectations": [{"expect": "column_to_exist", "column": "label"}]}):
-        with pytest.raises(Forbidden, match="versions of `ke` would read other rows of `loans`"):
-            revise(author, change, seed=7)
-    assert revise(author, {}, description="Who misses a payment.").revision == 4
-    assert revise(author, MOVED, "credits").revision == 5, "a source of another name is read by no version there is"
+def test_an_archived_version_counts(relied_on: As, local: LocalRegistry) -> None:
+    local.archive_version("ke", 1)
     with pytest.raises(Forbidden):
-        revise(author, MOVED)
-    assert revise(local, MOVED).revision == 6
-    assert revise(author, MOVED, seed=7).revision == 7
+        put(relied_on("amina"), reading(MOVED))
+
+
+def labelled(source: str = "loans", **change: Any) -> dict[str, Any]:
+    """A model that reads one source, which is said otherwise."""
+    content = definition(approval="required")
+    content["document"]["data"]["labels"]["source"] = source
+    content["document"]["data"]["features"] = [{"source": source}]
+    content["sources"] = {source: {**content["sources"]["loans"], "name": source, **change}}
+    return content
+
+
+def revise(registry: Registry, content: dict[str, Any], run: Run | None = None) -> ModelRecord:
+    revision = {one.name: one.revision for one in registry.models().items}.get("ke", 0)
+    return registry.apply_model(content, project="lender", expected_revision=revision, run=run)
+
+
+@pytest.fixture(params=["a version", "an archived version"])
+def reads_loans(request: pytest.FixtureRequest, acting: As, local: LocalRegistry, tmp_path: Path) -> As:
+    """A model with a version that reads its own source, which an operator has moved since."""
+    run = run_of(spec=spec_of(labelled()))
+    revise(acting("amina"), labelled(**MOVED))  # nobody has a version yet
+    revise(acting("amina"), labelled(), run)
+    register(local.acting_as("trainer", operator=False, run=run.id), tmp_path, run=run.id)
+    revise(local, labelled(path="moved/loans.csv"))
+    if request.param == "an archived version":
+        local.archive_version("ke", 1)
+    return acting
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        labelled(**MOVED),
+        labelled(path="moved/loans.csv", expectations=[{"expect": "column_to_exist", "column": "label"}]),
+        labelled(path="moved/loans.csv", csv={"names": ["label", "id"]}),  # so that it would read where it once lay
+        labelled("credits"),
+    ],
+    ids=["moved", "expected", "meant", "left out"],
+)
+def test_a_models_own_sources_stay_where_they_were_approved(
+    reads_loans: As, local: LocalRegistry, changed: dict[str, Any]
+) -> None:
+    changed["document"]["seed"] = 7
+    with pytest.raises(Forbidden, match="version 1 of `ke` would read other rows of `loans`") as caught:
+        revise(reads_loans("amina"), changed)
+    assert caught.value.hint == "`ke` asks for approval: let an operator apply this"
+    assert revise(local, changed).revision == 4
+
+
+def test_what_no_version_reads_is_its_authors(reads_loans: As) -> None:
+    author = reads_loans("amina")
+    more = labelled(path="moved/loans.csv", description="What was lent.")
+    more["sources"]["credits"] = {**more["sources"]["loans"], "name": "credits"}
+    assert revise(author, more).revision == 4
+    more["sources"]["credits"] |= MOVED
+    assert revise(author, more).revision == 5
+
+
+def test_a_source_comes_back_to_where_a_version_reads_it(acting: As, local: LocalRegistry, tmp_path: Path) -> None:
+    author = acting("amina")
+    run = run_of(spec=spec_of(labelled()))
+    revise(author, labelled(), run)
+    register(local.acting_as("trainer", operator=False, run=run.id), tmp_path, run=run.id)
+    assert revise(author, labelled("credits")).revision == 2, "it is read where it was"
+    with pytest.raises(Forbidden):
+        revise(author, labelled(**MOVED))
+    assert revise(author, labelled(csv={"names": ["label", "id"]})).revision == 3, "a version goes on with its own"
+    assert revise(author, labelled()).revision == 4
+
+
+def test_a_run_reads_from_where_the_model_does(acting: As) -> None:
+    author = acting("amina")
+    revise(author, labelled())
+    for change in (MOVED, {"expectations": [{"expect": "column_to_exist", "column": "label"}]}):
+        elsewhere = run_of(spec=spec_of(labelled(**change)))
+        for queue in (
+            lambda run=elsewhere: author.queue_run(run),
+            lambda run=elsewhere: revise(author, labelled(), run),
+        ):
+            with pytest.raises(Conflict, match="is not the one applied") as caught:
+                queue()
+            assert caught.value.hint == "plan again, then apply"

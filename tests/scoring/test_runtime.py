@@ -10,7 +10,7 @@ import pytest
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import NotFound
 from modelyard.scoring import runtime as runtime_module
-from modelyard.scoring.definitions import trained_definition
+from modelyard.scoring.definitions import scored_definition, trained_definition
 from modelyard.scoring.loading import load_runtime
 from modelyard.scoring.lookup import Partitions
 from modelyard.scoring.schema import InvalidRows
@@ -126,6 +126,23 @@ def test_the_definition_is_that_of_the_run(registry: LocalRegistry, tmp_path: Pa
     registry.apply_model(later, project="tests", expected_revision=1)
     trained = trained_definition(registry, registry.version(name, number))
     assert trained.pipeline[-1].content() == yard.LOGISTIC
+
+
+def test_sources_are_those_of_today_where_they_mean_what_they_meant(registry: LocalRegistry, tmp_path: Path) -> None:
+    name = apply(registry, loans(last=yard.LOGISTIC))
+    number = train(registry, tmp_path, loans(last=yard.LOGISTIC))
+    for revision, (change, path) in enumerate(
+        [({"path": "moved.parquet"}, "moved.parquet"), ({"path": "moved.parquet", "timestamp": "other"}, None)], start=1
+    ):
+        later = loans(last=yard.LOGISTIC)
+        trained = later["sources"]["loans"]
+        columns = {**trained["columns"], **({"other": "timestamp"} if "timestamp" in change else {})}
+        later["sources"] = {"loans": {**trained, **change, "columns": columns}, "more": {**trained, "name": "more"}}
+        registry.apply_model(later, project="tests", expected_revision=revision)
+        scored = scored_definition(registry, registry.model(name), registry.version(name, number))
+        assert scored.sources["loans"].path == (path or trained["path"])
+        assert scored.sources["loans"].timestamp == trained.get("timestamp")
+        assert set(scored.sources) == {"loans", "more"}
 
 
 def test_a_version_that_no_run_made_says_so(registry: LocalRegistry) -> None:

@@ -40,6 +40,20 @@ def readings(sources: Mapping[str, Source]) -> dict[str, Any]:
     }
 
 
+def reads_alike(one: Source, other: Source) -> bool:
+    """Whether two sources give the same rows under the same checks; owner and description may differ."""
+    told = {"owner": None, "description": ""}
+    return one.model_copy(update=told) == other.model_copy(update=told)
+
+
+def _moved(sources: Mapping[str, Source], newest: Mapping[str, Source]) -> dict[str, Source]:
+    """Sources, each as the newest says it where that means the same: lying elsewhere, or checked otherwise."""
+    return {
+        name: other if (other := newest.get(name)) and _meaning_of(other) == _meaning_of(source) else source
+        for name, source in sources.items()
+    }
+
+
 class FeatureSetDefinition(Settings):
     """A feature set with its query's text, its sources and the feature sets it refers to."""
 
@@ -88,11 +102,7 @@ class FeatureSetDefinition(Settings):
 
         A source is another one's where it means the same: its path, owner, description and expectations may differ.
         """
-        sources = {
-            name: other if (other := newest.sources.get(name)) and _meaning_of(other) == _meaning_of(source) else source
-            for name, source in self.sources.items()
-        }
-        return self.model_copy(update={"sources": sources})
+        return self.model_copy(update={"sources": _moved(self.sources, newest.sources)})
 
 
 class ModelDefinition(Settings):
@@ -161,6 +171,15 @@ class ModelDefinition(Settings):
     def prose(self) -> dict[str, Any]:
         """What of the definition only people read."""
         return {"description": self.document.description}
+
+    def scored_as(self, current: ModelDefinition) -> dict[str, Source]:
+        """The sources that a version of this definition scores with, as the model is run by another one.
+
+        Those that it was trained on are read from where the other reads them if they mean the same there; else they
+        stay as they were, since it knows no other values. The rest, which say whom to score, are the other's.
+        """
+        trained = {name: self.sources[name] for name in self._training_sources()}
+        return {**self.sources, **current.sources, **_moved(trained, current.sources)}
 
     def _training_sources(self) -> set[str]:
         tables = {features.source for features in self.document.data.features if isinstance(features, TableFeatures)}

@@ -17,7 +17,7 @@ def scored_definition(registry: Registry, record: ModelRecord, version: ModelVer
     """A version's definition, to be scored with today.
 
     Data and features are those of the training, by the versions of feature sets that it pins. Population, schedule,
-    timezone, and where sources lie are those of the model's current revision.
+    timezone, and where sources lie that mean what they meant, are those of the model's current revision.
 
     Args:
         registry: Where all of it is recorded.
@@ -35,7 +35,7 @@ def scored_definition(registry: Registry, record: ModelRecord, version: ModelVer
     return trained.model_copy(
         update={
             "document": trained.document.model_copy(update=changes),
-            "sources": {**trained.sources, **current.sources},
+            "sources": trained.scored_as(current),
             "feature_sets": sets,
         }
     )

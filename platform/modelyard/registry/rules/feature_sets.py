@@ -111,8 +111,12 @@ class FeatureSetRules(Rules):
                     seen.add(dependent)
                     ways.append(dependent)
                 record = self._metadata.model(name) if kind == "model" else None
-                if record is not None and record.needs_approval and record.latest is not None:
+                if record is not None and record.needs_approval and self._has_versions(name):
                     yield name
+
+    def _has_versions(self, model: str) -> bool:
+        """Whether a model ever had one: one that is archived may still be live."""
+        return bool(self._metadata.versions(model, page=None, limit=1).items)
 
     def _every_dependent(self, subject: str) -> Iterator[str]:
         return every(lambda page: self._metadata.dependents(subject, page=page, limit=100))

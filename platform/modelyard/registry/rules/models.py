@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
-from modelyard.config.definitions import ModelDefinition, kept_definition, readings
+from modelyard.config.definitions import ModelDefinition, kept_definition, reads_alike
 from modelyard.errors import Conflict, Forbidden, InvalidData
 from modelyard.registry.approval import with_names
 from modelyard.registry.checks import check_project, check_subject, check_text
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelyard.registry.chains import Happening
-    from modelyard.registry.records import Run
+    from modelyard.registry.records import ModelVersion, Run
 
 
 class ModelRules(RunRules):
@@ -48,7 +48,7 @@ class ModelRules(RunRules):
             revised = current
         else:
             revised = self._revised(current, content, kept, project)
-        queued = None if run is None or self._recorded(run) else self._new_run(run, revised, digest(content.training))
+        queued = None if run is None or self._recorded(run) else self._new_run(run, revised, content)
         if revised is current and queued is None:
             return self._whole(revised)
         _check_revision(content.name, current, expected_revision)
@@ -67,7 +67,7 @@ class ModelRules(RunRules):
         if current is not None and current.needs_approval and not content.needs_approval and not self._operator:
             msg = f"`{content.name}` asks for approval, and this definition does not"
             raise Forbidden(msg, "write `approval: required`, or let an operator apply it")
-        if current is not None and current.needs_approval and current.latest is not None and not self._operator:
+        if current is not None and current.needs_approval and not self._operator:
             self._check_sources(current, content)
         now = self._clock()
         config = digest(content.training)
@@ -91,20 +91,32 @@ class ModelRules(RunRules):
     def _check_sources(self, current: ModelRecord, content: ModelDefinition) -> None:
         """Make sure that what was approved goes on reading what it read: versions read where the model's sources lie.
 
-        Raises:
-            Forbidden: A source lies elsewhere, or is expected to be otherwise, or comes back after it was left out.
-        """
-        place = f"model `{current.name}`"
-        now = readings(kept_definition(ModelDefinition, self._whole(current).definition, place).sources)
-        for name, reading in readings(content.sources).items():
-            if reading != now.get(name) and (name in now or self._ever_read(current.name, name)):
-                msg = f"versions of `{current.name}` would read other rows of `{name}`, or expect other things of them"
-                raise Forbidden(msg, f"`{current.name}` asks for approval: let an operator apply this")
+        Any version counts, as an archived one may be live until its last day, and a rollback brings back an old one.
 
-    def _ever_read(self, model: str, source: str) -> bool:
-        subject = f"source:{source}"
-        found = every(lambda page: self._metadata.dependents(subject, page=page, limit=100))
-        return f"model:{model}" in found
+        Raises:
+            Forbidden: A source of a version lies elsewhere, or means or is expected to be otherwise.
+        """
+        now = self._definition_of(current)
+        if now.sources == content.sources:
+            return
+        for version in every(lambda page: self._metadata.versions(current.name, page=page, limit=100)):
+            trained = self._trained(version)
+            if trained is None:
+                continue
+            before, after = trained.scored_as(now), trained.scored_as(content)
+            for name in trained.sources:
+                if not reads_alike(before[name], after[name]):
+                    what = f"version {version.number} of `{current.name}`"
+                    msg = f"{what} would read other rows of `{name}`, or expect other things of them"
+                    raise Forbidden(msg, f"`{current.name}` asks for approval: let an operator apply this")
+
+    def _trained(self, version: ModelVersion) -> ModelDefinition | None:
+        """What a version was made from; where nobody knows, it does not score."""
+        run = None if version.run is None else self._metadata.run(version.run)
+        if run is None:
+            return None
+        spec = self._whole(run, "spec").spec
+        return kept_definition(ModelDefinition, spec.get("definition", {}), f"run `{run.id}`")
 
     def _applied(self, current: ModelRecord | None, revised: ModelRecord, run: Run | None) -> list[Happening]:
         subject = f"model:{revised.name}"

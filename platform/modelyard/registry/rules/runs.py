@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from modelyard.canonical import digest
+from modelyard.config.definitions import ModelDefinition, kept_definition, readings
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound
 from modelyard.files import CHUNK
 from modelyard.registry.approval import with_names
@@ -48,7 +50,7 @@ class RunRules(Rules):
         existing = self._recorded(run)
         if existing is not None:
             return self._whole_run(existing)
-        queued = self._new_run(run, self._usable_model(model.name), model.config)
+        queued = self._new_run(run, self._usable_model(model.name), self._definition_of(model))
         self._metadata.add_run(queued, happenings=[self._queued(queued)])
         return self._whole_run(queued)
 
@@ -60,17 +62,21 @@ class RunRules(Rules):
             raise Conflict(msg, "ask for another attempt")
         return existing
 
-    def _new_run(self, run: Run, model: ModelRecord, config: str) -> Run:
+    def _definition_of(self, model: ModelRecord) -> ModelDefinition:
+        """A model's definition, as it was applied last."""
+        return kept_definition(ModelDefinition, self._whole(model).definition, f"model `{model.name}`")
+
+    def _new_run(self, run: Run, model: ModelRecord, applied: ModelDefinition) -> Run:
         """A run as it is recorded: of what was sent, what it asks for, and nothing of what may become of it.
 
         Args:
             run: The run as it was sent.
             model: Its model.
-            config: The digest of the training part of the model's definition.
+            applied: The model's definition.
         """
         check_count(run.attempt, "a run's attempt", 1, GREATEST_COUNT)
         spec = read_content(RunSpec, run.spec, f"the specification of run `{run.id}`")
-        self._check_spec(run, spec, config)
+        self._check_spec(run, spec, applied)
         return Run(
             id=run.id,
             model=model.name,
@@ -85,13 +91,14 @@ class RunRules(Rules):
             authors=with_names(model.authors, [self._actor]),
         )
 
-    def _check_spec(self, run: Run, spec: RunSpec, config: str) -> None:
+    def _check_spec(self, run: Run, spec: RunSpec, applied: ModelDefinition) -> None:
         """Make sure that a run is called what it asks for, and that it asks for what is recorded."""
         named = (spec.definition.name, spec.request, spec.run_id(run.attempt))
         if (run.model, run.request, run.id) != named:
             msg = f"run `{run.id}` asks for {spec.run_id(run.attempt)}: model, request and id follow from what it asks"
             raise InvalidData(msg, "use the registry's version of Modelyard")
-        if spec.config != config:
+        # What it makes may read from where the run says, long after that was applied.
+        if spec.config != digest(applied.training) or readings(spec.definition.sources) != readings(applied.sources):
             msg = f"run `{run.id}` is of a definition of `{run.model}` that is not the one applied"
             raise Conflict(msg, "plan again, then apply")
         for pin in spec.feature_sets:
