@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modelyard.config.definitions import ModelDefinition
 from modelyard.registry.records import Artifact, Estimate, FeatureSetPin, Pins, Run, RunState, VersionClaim
 from modelyard.registry.rules.base import utc_now
-from modelyard.registry.run_spec import RunSpec
+from modelyard.registry.run_spec import RunSpec, read_run_spec
 from modelyard.registry.transfer import register_version
 from tests.registries import NOON, open_registry
 
@@ -104,13 +104,7 @@ def artifact(path: str, content: bytes) -> Artifact:
 
 
 def claim_of(
-    key: str = "key",
-    model: str = "ke",
-    files: Mapping[str, bytes] = FILES,
-    *,
-    request: str = DIGEST,
-    sets: int = 0,
-    run: str | None = None,
+    key: str = "key", model: str = "ke", files: Mapping[str, bytes] = FILES, *, request: str = DIGEST, sets: int = 0
 ) -> VersionClaim:
     """A claim of files."""
     pinned = tuple(FeatureSetPin(name=f"set_{number}", version=1, digest=DIGEST) for number in range(sets))
@@ -118,11 +112,18 @@ def claim_of(
         model=model,
         key=key,
         request=request,
-        run=run,
         pins=PINS.model_copy(update={"feature_sets": pinned}),
         metrics={"roc_auc": Estimate(value=0.74, low=0.72, high=0.76)},
         artifacts=tuple(artifact(path, content) for path, content in files.items()),
     )
+
+
+def claim_of_run(run: Run, files: Mapping[str, bytes] = FILES) -> VersionClaim:
+    """A claim of what a run was asked to make."""
+    spec = read_run_spec(run)
+    pins = PINS.model_copy(update={"config": spec.config, "feature_sets": spec.feature_sets})
+    said = {"run": run.id, "attempt": run.attempt, "pins": pins}
+    return claim_of(run.id, run.model, files, request=run.request).model_copy(update=said)
 
 
 def write_files(folder: Path, files: Mapping[str, bytes] = FILES) -> Path:
@@ -170,6 +171,12 @@ def run_of(model: str = "ke", attempt: int = 1, *, spec: RunSpec | None = None, 
         authors=("amina",),
         **fields,
     )
+
+
+def begin(registry: Registry, run: Run) -> Run:
+    """A run at its first try; who acts may queue it and move it."""
+    queued = registry.queue_run(run)
+    return registry.update_run(queued.model_copy(update={"state": RunState.TRAINING, "tries": 1}))
 
 
 def all_changes(registry: Registry) -> list[Event]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import Forbidden
-from tests.registry.making import apply, claim_of, run_of
+from tests.registry.making import apply, begin, claim_of_run, run_of
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -23,8 +23,7 @@ def test_the_same_registry_acts_under_another_name(local: LocalRegistry) -> None
 
 def test_nobody_claims_a_version_in_the_name_of_a_run_but_the_run(local: LocalRegistry) -> None:
     apply(local)
-    local.queue_run(run_of())
-    claim = claim_of().model_copy(update={"run": run_of().id})
+    claim = claim_of_run(begin(local, run_of()))
     with pytest.raises(Forbidden, match="only the run itself"):
         local.acting_as("amina", operator=False).claim(claim)
     mine = local.acting_as(f"run:{run_of().id}", operator=False, run=run_of().id)

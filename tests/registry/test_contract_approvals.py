@@ -11,7 +11,19 @@ from modelyard.registry.http import HttpRegistry
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
-from tests.registry.making import PINS, apply, claim_of, definition, feature_set, register, run_of, spec_of
+from modelyard.registry.transfer import register_version
+from tests.registry.making import (
+    apply,
+    begin,
+    claim_of,
+    claim_of_run,
+    definition,
+    feature_set,
+    register,
+    run_of,
+    spec_of,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,17 +58,14 @@ def acting(request: pytest.FixtureRequest, local: LocalRegistry) -> Iterator[As]
 def made(acting: As, local: LocalRegistry, tmp_path: Path) -> ModelVersion:
     """A version that needs approval: defined by Amina, asked for by Juma, registered by a machine."""
     apply(acting("amina"), approval="required")
-    run = acting("juma").queue_run(run_of())
+    acting("juma").queue_run(run_of())
+    return register_by_run(local, run_of(), tmp_path)
+
+
+def register_by_run(local: LocalRegistry, run: Run, folder: Path) -> ModelVersion:
+    """The version that a run makes."""
     registry = local.acting_as("trainer", operator=False, run=run.id)
-    claim = claim_of().model_copy(update={"run": run.id, "pins": pins_of(registry)})
-    from modelyard.registry.transfer import register_version
-    from tests.registry.making import write_files
-
-    return register_version(registry, claim, write_files(tmp_path / "made"))
-
-
-def pins_of(registry: Registry) -> object:
-    return PINS.model_copy(update={"config": registry.model("ke").config})
+    return register_version(registry, claim_of_run(begin(local, run)), write_files(folder / "made"))
 
 
 def test_a_version_knows_who_made_it(made: ModelVersion) -> None:
@@ -372,7 +381,7 @@ def reads_loans(request: pytest.FixtureRequest, acting: As, local: LocalRegistry
     run = run_of(spec=spec_of(labelled()))
     revise(acting("amina"), labelled(**MOVED))  # nobody has a version yet
     revise(acting("amina"), labelled(), run)
-    register(local.acting_as("trainer", operator=False, run=run.id), tmp_path, run=run.id)
+    register_by_run(local, run, tmp_path)
     revise(local, labelled(path="moved/loans.csv"))
     if request.param == "an archived version":
         local.archive_version("ke", 1)
@@ -412,7 +421,7 @@ def test_a_source_comes_back_to_where_a_version_reads_it(acting: As, local: Loca
     author = acting("amina")
     run = run_of(spec=spec_of(labelled()))
     revise(author, labelled(), run)
-    register(local.acting_as("trainer", operator=False, run=run.id), tmp_path, run=run.id)
+    register_by_run(local, run, tmp_path)
     assert revise(author, labelled("credits")).revision == 2, "it is read where it was"
     with pytest.raises(Forbidden):
         revise(author, labelled(**MOVED))

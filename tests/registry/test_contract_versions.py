@@ -7,9 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.errors import Conflict, IntegrityError, InvalidData, NotFound, RefusedContent
-from modelyard.registry.records import Artifact, Estimate, VersionState
+from modelyard.registry.records import Artifact, Estimate, FeatureSetPin, RunState, VersionState
 from modelyard.registry.transfer import register_version, upload_artifacts
-from tests.registry.making import BODY, FILES, apply, artifact, claim_of, register, write_files
+from tests.registry.making import (
+    BODY,
+    DIGEST,
+    FILES,
+    apply,
+    artifact,
+    begin,
+    claim_of,
+    claim_of_run,
+    register,
+    run_of,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +92,39 @@ def test_a_claim_s_numbers_are_checked(registry: Registry, count: int) -> None:
     for changed in ({"attempt": count}, {"pins": pins}):
         with pytest.raises(InvalidData, match="is not within"):
             registry.claim(claim.model_copy(update=changed))
+
+
+def test_a_run_claims_what_it_was_asked_for(registry: Registry) -> None:
+    run = begin(registry, run_of())
+    claim = claim_of_run(run)
+    pin = FeatureSetPin(name="history", version=1, digest=DIGEST)
+    for changed in (
+        {"key": "another"},
+        {"request": "b" * 64},
+        {"attempt": 2},
+        {"pins": claim.pins.model_copy(update={"config": "b" * 64})},
+        {"pins": claim.pins.model_copy(update={"feature_sets": (pin,)})},
+    ):
+        with pytest.raises(InvalidData, match="something else"):
+            registry.claim(claim.model_copy(update=changed))
+    apply(registry, "gh")
+    with pytest.raises(InvalidData, match="something else"):
+        registry.claim(claim.model_copy(update={"model": "gh"}))
+    with pytest.raises(NotFound, match="no run"):
+        registry.claim(claim.model_copy(update={"run": "nobody"}))
+    assert registry.claim(claim).version.run == run.id
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.TRAINING])
+def test_a_run_that_does_not_train_registers_nothing(registry: Registry, tmp_path: Path, state: RunState) -> None:
+    run = begin(registry, run_of())
+    claimed = registry.claim(claim_of_run(run))
+    upload_artifacts(claimed, write_files(tmp_path / "made"))
+    registry.update_run(run.model_copy(update={"state": state}))
+    for ask in (lambda: registry.claim(claim_of_run(run)), lambda: registry.complete("ke", 1)):
+        with pytest.raises(Conflict, match=f"is {state}"):
+            ask()
+    assert registry.versions("ke").items == ()
 
 
 def test_a_key_belongs_to_its_model(registry: Registry) -> None:

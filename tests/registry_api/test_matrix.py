@@ -23,7 +23,18 @@ from registry_api.app import create_app
 from registry_api.routes.versions import CLAIM_HEADER
 from tests.principals import CALLERS, KEY, OTHER, bearer, token_of, write_auth_file
 from tests.registries import open_registry
-from tests.registry.making import BODY, apply, claim_of, definition, feature_set, run_of, spec_of, write_files
+from tests.registry.making import (
+    BODY,
+    apply,
+    begin,
+    claim_of,
+    claim_of_run,
+    definition,
+    feature_set,
+    run_of,
+    spec_of,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,13 +130,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for revision, content in enumerate((OWN_BUNDLE, OTHER_BUNDLE)):
         registry.apply_model(content, project="lender", expected_revision=revision, run=(OF_RUN, OF_SIBLING)[revision])
     for run in (OF_RUN, OF_SIBLING, OF_ENDED, OF_STRANGE):
-        started = registry.queue_run(run).model_copy(update={"state": RunState.TRAINING, "tries": 1})
-        registry.update_run(started)
+        begin(registry, run)
     registry.update_run(registry.run(ENDED).model_copy(update={"state": RunState.SUCCEEDED}))
     registry.write_run_log(RUN, _log())
     files = write_files(folder / "files")
     register_version(registry, claim_of("made"), files)
-    upload_artifacts(registry.claim(_claim(RUN)), files)
+    upload_artifacts(registry.claim(claim_of_run(OF_RUN)), files)
     return folder / "home"
 
 
@@ -133,10 +143,6 @@ def _log() -> Any:
     import io
 
     return io.BytesIO(b"fitting\n")
-
-
-def _claim(run_id: str) -> Any:
-    return claim_of("by a run", request="e" * 64).model_copy(update={"run": run_id})
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +191,7 @@ def _sent(route: str, registry: Any) -> dict[str, Any]:
             "expected_revision": registry.model("ke").revision,
         },
         "POST /v1/models/{model}/archive": {},
-        "POST /v1/models/{model}/versions": _claim(RUN).model_dump(mode="json"),
+        "POST /v1/models/{model}/versions": claim_of_run(OF_RUN).model_dump(mode="json"),
         "POST /v1/models/{model}/versions/{number}/archive": {},
         "POST /v1/models/{model}/versions/{number}/approve": {},
         "POST /v1/models/{model}/promotions": {"version": 1},

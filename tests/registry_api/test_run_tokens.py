@@ -20,7 +20,7 @@ from modelyard.settings import read_settings
 from registry_api.access import find_run
 from tests.principals import KEY, OTHER, write_auth_file
 from tests.registries import NOON, open_registry, serving
-from tests.registry.making import BODY, apply, claim_of, feature_set, register, run_of, write_files
+from tests.registry.making import BODY, apply, begin, claim_of, claim_of_run, feature_set, register, run_of, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def local(tmp_path: Path) -> LocalRegistry:
         register(registry, tmp_path, "before", name)
         registry.rollback(name, to=1)
     for run in RUNS:
-        registry.update_run(registry.queue_run(run).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
+        begin(registry, run)
     return registry
 
 
@@ -63,10 +63,10 @@ def test_a_run_does_its_work(pod: HttpRegistry, local: LocalRegistry, tmp_path: 
     live = pod.live("ke", local.promotions("ke")[0].live_from)
     assert live is not None
     assert b"".join(pod.read_artifact("ke", live.number, "model.json")) == BODY
-    claim = claim_of("by the run", request="e" * 64).model_copy(update={"run": RUN})
+    claim = claim_of_run(RUNS[0])
     version = register_version(pod, claim, write_files(tmp_path / "made"))
     assert (version.created_by, version.authors) == (f"run:{RUN}", ("amina",))
-    assert pod.find_version("ke", "e" * 64) == version
+    assert pod.find_version("ke", claim.request) == version
     assert local.latest("ke") == version
     progress = local.run_progress(RUN)
     assert progress is not None

@@ -1,4 +1,4 @@
-"""What jobs are called: a name says which run and try a job is of, which training set it builds, or that it tries."""
+"""What jobs are called: after the run and the try that they are of, the training set that they build, or as trials."""
 
 from __future__ import annotations
 

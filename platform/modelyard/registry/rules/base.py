@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from modelyard.errors import Conflict, Forbidden, InvalidData, NotFound
 from modelyard.registry.chains import Happening
-from modelyard.registry.checks import check_name
+from modelyard.registry.checks import check_name, check_run_id
 from modelyard.registry.documents import Documents, plain_json
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import Record
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.artifacts import ArtifactStore
     from modelyard.registry.metadata import MetadataStore
-    from modelyard.registry.records import ModelRecord
+    from modelyard.registry.records import ModelRecord, Run
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -89,6 +89,13 @@ class Rules:
             msg = f"there is no model `{name}`"
             raise NotFound(msg, "`modelyard models` lists them")
         return record
+
+    def _known_run(self, run_id: str) -> Run:
+        run = self._metadata.run(check_run_id(run_id))
+        if run is None:
+            msg = f"there is no run `{run_id}`"
+            raise NotFound(msg, "`modelyard runs` lists them")
+        return run
 
     def _usable_model(self, name: str) -> ModelRecord:
         record = self._known_model(name)

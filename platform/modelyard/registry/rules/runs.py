@@ -115,13 +115,6 @@ class RunRules(Rules):
     def run(self, run_id: str) -> Run:
         return self._whole_run(self._known_run(run_id))
 
-    def _known_run(self, run_id: str) -> Run:
-        run = self._metadata.run(check_run_id(run_id))
-        if run is None:
-            msg = f"there is no run `{run_id}`"
-            raise NotFound(msg, "`modelyard runs` lists them")
-        return run
-
     def runs(self, *, model: str | None = None, page: str | None = None, limit: int = 100) -> Page[Run]:
         if model is None:
             return self._whole_runs(self._metadata.runs(page=page, limit=check_limit(limit)))

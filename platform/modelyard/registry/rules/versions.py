@@ -25,8 +25,9 @@ from modelyard.registry.documents import LARGEST_INLINE
 from modelyard.registry.live import live_at
 from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import check_limit
-from modelyard.registry.records import Claim, Download, ModelVersion, VersionState
+from modelyard.registry.records import Claim, Download, ModelVersion, RunState, VersionState
 from modelyard.registry.rules.base import Rules, settled
+from modelyard.registry.run_spec import read_run_spec
 from modelyard.registry.transfer import artifact_part, find_artifact, save_artifact
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from modelyard.registry.artifacts import Writer
     from modelyard.registry.metadata import KeyRecord
-    from modelyard.registry.records import ModelRecord, Page, VersionClaim
+    from modelyard.registry.records import ModelRecord, Page, Run, VersionClaim
 
 _SECRET = 16  # random bytes of a location: nobody guesses where a version's files will lie
 
@@ -53,11 +54,12 @@ class VersionRules(Rules):
             # The loop takes a version of a run for what the run made, and promotes it.
             msg = f"the claim names run `{claim.run}`, whose version only the run itself may claim"
             raise Forbidden(msg, "leave `run` out, and use a key of your own")
+        run = None if claim.run is None else self._claiming_run(claim, claim.run)
         known = self._metadata.claim_key(claim.model, claim.key)
         if known is not None:
             return self._claimed_before(claim, fingerprint, known)
         model = self._usable_model(claim.model)
-        authors = self._authors(claim, model)
+        authors = self._authors(claim, model, run)
 
         def make(number: int) -> ModelVersion:
             return ModelVersion(
@@ -74,10 +76,30 @@ class VersionRules(Rules):
 
         return self._targeted(self._metadata.add_claim(claim.model, claim.key, fingerprint, make))
 
-    def _authors(self, claim: VersionClaim, model: ModelRecord) -> tuple[str, ...]:
+    def _claiming_run(self, claim: VersionClaim, run_id: str) -> Run:
+        """The run in whose name a claim is made: it has made what it asks for, and once, as its id is the key.
+
+        The loop promotes what a run made, and by its run is told who may approve a version.
+        """
+        run = self._training_run(run_id)
+        spec = read_run_spec(self._whole(run, "spec"))
+        claimed = (claim.key, claim.model, claim.request, claim.attempt, claim.pins.config, claim.pins.feature_sets)
+        if claimed != (run.id, run.model, run.request, run.attempt, spec.config, spec.feature_sets):
+            msg = f"the claim is of something else than run `{run.id}` asks for"
+            raise InvalidData(msg, "key, model, request, attempt, config and feature sets are those of the run")
+        return run
+
+    def _training_run(self, run_id: str) -> Run:
+        """A run that trains: one that waits for its next try has lost this one, which may still be about."""
+        run = self._known_run(run_id)
+        if run.state is not RunState.TRAINING:
+            msg = f"run `{run.id}` is {run.state}, and registers its version while it is {RunState.TRAINING}"
+            raise Conflict(msg, "stop: nobody waits for it any more")
+        return run
+
+    def _authors(self, claim: VersionClaim, model: ModelRecord, run: Run | None) -> tuple[str, ...]:
         """Who made what is claimed, beside whoever claims it."""
-        run = None if claim.run is None else self._metadata.run(claim.run)
-        asked = () if run is None or run.model != model.name else run.authors
+        asked = () if run is None else run.authors
         defined = model.authors if claim.pins.config == model.config else ()
         return with_names(asked, defined)
 
@@ -141,6 +163,8 @@ class VersionRules(Rules):
         self._check_own(version.run, model, number)
         if version.state is not VersionState.PENDING:
             return version
+        if version.run is not None:
+            self._training_run(version.run)
         self._artifacts.seal(version.location, version.artifacts)
         for artifact in version.artifacts:
             with self._artifacts.open(f"{version.location}/{artifact.path}") as file:
