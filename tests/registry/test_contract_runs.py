@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, Run, RunProgress, RunState
+from tests.registries import NOON
 from tests.registry.making import DIGEST, apply, definition, feature_set, run_of, spec_of
 
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ def test_an_id_is_that_of_one_request(registry: Registry) -> None:
                 queue()
     with pytest.raises(InvalidData, match="came with `gh`"):
         registry.apply_model(definition("gh"), project="lender", expected_revision=1, run=run_of())
+
+
+def test_a_run_is_not_as_of_what_is_to_come(registry: Registry) -> None:
+    late = run_of(spec=spec_of(definition(), as_of=NOON + timedelta(seconds=1)))
+    for queue in (lambda: registry.queue_run(late), lambda: _applied(registry, late)):
+        with pytest.raises(InvalidData, match="still to come"):
+            queue()
+    nowhere = run_of().model_copy(update={"spec": {**run_of().spec, "as_of": "2026-11-20T00:00:00"}})
+    with pytest.raises(InvalidData, match="as_of"):
+        registry.queue_run(nowhere)
+    now = run_of(spec=spec_of(definition(), as_of=NOON))
+    assert registry.queue_run(now).id == now.id
 
 
 def test_a_run_is_of_the_definition_that_is_applied(registry: Registry) -> None:

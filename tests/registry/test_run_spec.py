@@ -47,3 +47,18 @@ def test_facts_are_read_off_a_specification() -> None:
     assert cores_of(spec) == 3
     assert bundles_of(spec) == {"b" * 64}
     assert cores_of(spec_of(definition()).content()) == cores_of({})
+
+
+def test_who_expects_otherwise_asks_for_another_training_set() -> None:
+    """Else a team that expects nothing would publish what others' expectations refuse."""
+    loans = definition()["sources"]["loans"]
+    changes: tuple[dict[str, Any], ...] = (
+        {},
+        {"path": "elsewhere.csv"},
+        {"expectations": [{"expect": "column_to_exist", "column": "label"}]},
+        {"expectations": [{"expect": "column_to_exist", "column": "label", "severity": "info"}]},
+    )
+    asked = [spec_of({**definition(), "sources": {"loans": {**loans, **change}}}).training_set for change in changes]
+    assert len(set(asked)) == len(changes)
+    told = {"loans": {**loans, "description": "What was lent.", "owner": "credit-ug"}}
+    assert spec_of({**definition(), "sources": told}).training_set == asked[0]

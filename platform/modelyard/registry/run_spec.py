@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from modelyard.canonical import digest
-from modelyard.config.definitions import ModelDefinition
+from modelyard.config.definitions import ModelDefinition, readings
 from modelyard.config.kinds.model import Resources
 from modelyard.errors import InvalidData
 from modelyard.registry.records import FeatureSetPin
@@ -26,7 +26,7 @@ class TrainingSetRequest(BaseModel):
 
     definition: ModelDefinition
     """The model, as applied."""
-    as_of: datetime
+    as_of: AwareDatetime
     """The instant of knowledge: nothing that became known later goes in."""
     to: date
     """The day before which labels end, in the model's timezone."""
@@ -47,7 +47,8 @@ class TrainingSetRequest(BaseModel):
             "task": document.task,
             "timezone": self.definition.timezone,
             "sources": self.definition.training["sources"],
-            "paths": {name: source.path for name, source in self.definition.sources.items()},
+            # Where rows are read, and what must hold of them for it to be published: others ask for what they expect.
+            "readings": readings(self.definition.sources),
             "feature_sets": [pin.model_dump(mode="json") for pin in self.feature_sets],
             "as_of": self.as_of.isoformat(),
             "to": self.to.isoformat(),

@@ -101,6 +101,10 @@ class RunRules(Rules):
         if spec.config != digest(applied.training) or readings(spec.definition.sources) != readings(applied.sources):
             msg = f"run `{run.id}` is of a definition of `{run.model}` that is not the one applied"
             raise Conflict(msg, "plan again, then apply")
+        if spec.as_of > self._clock():
+            # Equal requests share one training set: what is known by then would never be looked at.
+            msg = f"run `{run.id}` is of what is known as of {spec.as_of.isoformat()}, which is still to come"
+            raise InvalidData(msg, "ask for a day that has begun by the registry's clock")
         for pin in spec.feature_sets:
             check_number(pin.version, f"feature set `{check_name(pin.name, 'feature set')}`")
             known = self._metadata.feature_set(pin.name, pin.version)
