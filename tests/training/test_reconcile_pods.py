@@ -236,3 +236,17 @@ def test_remarks_are_as_many_as_a_record_holds(place: Pods, monkeypatch: pytest.
     run, _ = place.trained()
     assert [remark[:13] for remark in run.remarks[-2:]] == ["warning: 48: ", "and 11 more"]
     assert (len(run.remarks), max(map(len, run.remarks))) == (50, 1000)
+
+
+def test_a_build_that_another_run_asked_for_ends_that_run_alone(place: Pods) -> None:
+    first, other = place.queue("ke"), place.queue("gh")
+    loop = place.pods()
+    loop.step()
+    (build,) = place.launcher.running
+    asked = place.launcher.specs[build].run
+    reason = "it used more than the 1Ki of memory that it asked for"
+    place.launcher.jobs[build] = Job(build, JobState.FAILED, reason=reason, permanent=True, run=asked)
+    loop.step()
+    ended, goes_on = (place.registry.run(run.id) for run in sorted((first, other), key=lambda run: run.id != asked))
+    assert (ended.state, ended.permanent, ended.reason) == (RunState.FAILED, True, reason)
+    assert (goes_on.state, goes_on.tries) == (RunState.QUEUED, 1)

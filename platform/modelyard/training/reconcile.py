@@ -313,7 +313,9 @@ class Reconciler:
         reason = (outcome.reason if outcome else job.reason) or "the job ended, and did not do its work"
         if job.lost and outcome is None:
             return self._moves.interrupt(run, reason)
-        permanent = job.permanent or (outcome is not None and outcome.permanent)
+        # What ended a build that another run asked for may lie in what that run says: this one tries by itself.
+        others = is_build(job.name) and job.run not in ("", run.id)
+        permanent = not others and (job.permanent or (outcome is not None and outcome.permanent))
         return self._moves.fail(run, reason, permanent=permanent, outcome=outcome)
 
 
