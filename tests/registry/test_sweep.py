@@ -16,8 +16,19 @@ from modelyard.registry.integrity import kept_documents
 from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.sweep import Retention, Sweep
+from modelyard.registry.transfer import register_version
 from tests.registries import NOON
-from tests.registry.making import apply, claim_of, definition, register, run_of, spec_of, write_files
+from tests.registry.making import (
+    apply,
+    begin,
+    claim_of,
+    claim_of_run,
+    definition,
+    register,
+    run_of,
+    spec_of,
+    write_files,
+)
 from tests.registry.places import Place
 
 if TYPE_CHECKING:
@@ -144,8 +155,8 @@ def test_a_version_that_came_back_meanwhile_stays(
 
 def test_an_old_run_goes_with_its_log(local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock) -> None:
     apply(local)
-    register(local, tmp_path)
-    failed, made, open_ = (local.queue_run(run_of(attempt=number)).id for number in (1, 2, 3))
+    failed, made, open_ = (begin(local, run_of(attempt=number)).id for number in (1, 2, 3))
+    register_version(local, claim_of_run(local.run(made)), write_files(tmp_path))
     for run_id in (failed, made, open_):
         local.write_run_log(run_id, io.BytesIO(b"log"))
     local.update_run(local.run(failed).model_copy(update={"state": RunState.FAILED}))
@@ -155,6 +166,34 @@ def test_an_old_run_goes_with_its_log(local: LocalRegistry, place: Place, tmp_pa
     assert [run.id for run in local.runs().items] == [open_, made]
     assert b"".join(local.read_run_log(made)) == b"log"
     assert {path.parent.name for path in (place.home / "artifacts" / "runs").rglob("log")} == {made, open_}
+
+
+@pytest.mark.parametrize("state", [RunState.CANCELLED, RunState.FAILED])
+def test_a_run_stays_while_its_version_does_however_it_ended(
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock, state: RunState
+) -> None:
+    apply(local)
+    run = begin(local, run_of())
+    register_version(local, claim_of_run(run), write_files(tmp_path / "made"))
+    register(local, tmp_path)
+    local.update_run(run.model_copy(update={"state": state}))
+    clock.pass_(days=91)
+    assert sweep(place, clock.now) == []
+    local.archive_version("ke", 1)
+    clock.pass_(days=91)
+    names = ["version 1 of ke, archived", f"run {run.id}, {state.lower()}"]
+    assert [removal.name for removal in sweep(place, clock.now)] == names
+
+
+def test_a_key_that_reads_like_a_run_is_no_version_of_it(
+    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
+) -> None:
+    apply(local)
+    register(local, tmp_path, run_of().id)
+    local.queue_run(run_of())
+    local.cancel_run(run_of().id)
+    clock.pass_(days=91)
+    assert [removal.name for removal in sweep(place, clock.now)] == [f"run {run_of().id}, cancelled"]
 
 
 def test_files_that_nothing_refers_to_go_when_they_are_old(
