@@ -179,7 +179,7 @@ def _train(folder: Path, registry: LocalRegistry, name: str, table: Any) -> None
         id=spec.run_id(1), model=name, project="bench", team="bench", request=spec.request, attempt=1,
         spec=spec.content(), state=RunState.QUEUED, created_at=START, created_by="bench",
     )  # fmt: skip
-    registry.queue_run(run)
+    registry.update_run(registry.queue_run(run).model_copy(update={"state": RunState.TRAINING, "tries": 1}))
     random = np.random.default_rng(1)
     signal = sum(table.column(column).to_numpy() for column in NAMES[:8])
     label = (signal + random.normal(size=TRAINED_ON) > 0).astype(np.int64)

@@ -8,6 +8,7 @@ from modelyard.canonical import canonical_json, digest
 from modelyard.config.definitions import ModelDefinition
 from modelyard.training.requests import plan_run
 from modelyard.training.run_task import run_task
+from tests.registry.making import begin
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def train(
     made = ModelDefinition.model_validate_json(canonical_json(definition))
     spec = yard.spec(made).model_copy(update={"feature_sets": tuple(feature_sets), "code": digest(attempt)})
     run = plan_run(registry, spec, project="tests", actor="tests")
-    registry.queue_run(run)
+    begin(registry, run)
     entity = [name for name in table.column_names if not name.startswith("__") and name not in yard.KINDS]
     task = yard.task(folder / run.id, made, table, run=run.id, spec=spec, roles=yard.roles(entity=entity))
     outcome = run_task(task, registry, folder / run.id)

@@ -26,6 +26,7 @@ from modelyard.training.job import run_job
 from modelyard.training.run_task import run_task
 from modelyard.training.storage.stored import load_version
 from tests.registries import open_registry
+from tests.registry.making import begin, run_of
 from tests.training import yard
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ def registry(tmp_path: Path) -> LocalRegistry:
 
 
 def applied(registry: LocalRegistry, task: TrainTask) -> TrainTask:
-    """The task, its model being in the registry."""
+    """The task, its model being in the registry, and its run being at its first try."""
     made = task.spec.definition
     try:
         revision = registry.model(made.name).revision
     except NotFound:
         revision = 0
     registry.apply_model(made.content(), project="tests", expected_revision=revision)
+    begin(registry, run_of(made.name, int(task.run.rpartition("-")[2]), spec=task.spec))
     return task
 
 
@@ -384,7 +386,11 @@ def test_a_deleted_version_is_not_there(registry: LocalRegistry, tmp_path: Path)
 def test_a_version_that_is_no_model_does_not_load(registry: LocalRegistry, tmp_path: Path) -> None:
     run(registry, tmp_path / "run", yard.definition())
     whole = registry.version("loans", 1)
-    claim = {"key": "x", "artifacts": [one.model_dump() for one in whole.artifacts if one.path != "model.skops"]}
+    claim = {
+        "key": "x",
+        "run": None,
+        "artifacts": [one.model_dump() for one in whole.artifacts if one.path != "model.skops"],
+    }
     content = {**whole.model_dump(include=set(VersionClaim.model_fields)), **claim}
     register_version(registry, VersionClaim.model_validate(content), tmp_path / "run" / "version")
     with pytest.raises(
