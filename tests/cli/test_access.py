@@ -11,7 +11,8 @@ import pytest
 from modelyard.asgi.auth.file import read_auth_file
 from modelyard.cli.main import run
 from modelyard.registry.home import RegistryHome
-from tests.registry.making import apply, claim_of, register, run_of, write_files
+from modelyard.registry.transfer import register_version
+from tests.registry.making import apply, begin, claim_of_run, register, run_of, write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,13 +31,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalRegistry:
 def test_a_version_is_approved_and_shown_so(
     registry: LocalRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = apply(registry, approval="required", timezone="Africa/Nairobi")
-    asked = registry.queue_run(run_of())
-    pins = claim_of().pins.model_copy(update={"config": record.config})
-    claim = claim_of().model_copy(update={"run": asked.id, "pins": pins})
-    from modelyard.registry.transfer import register_version
-
-    register_version(registry, claim, write_files(tmp_path / "made"))
+    apply(registry, approval="required", timezone="Africa/Nairobi")
+    register_version(registry, claim_of_run(begin(registry, run_of())), write_files(tmp_path / "made"))
 
     monkeypatch.setenv("MODELYARD_ACTOR", "amina")
     assert run(["promote", "ke"]) == 1
@@ -65,12 +61,9 @@ def test_what_is_left_to_do_is_said(
     monkeypatch.setenv("MODELYARD_ACTOR", "wanjiru")
     assert run(["approve", "ke"]) == 0
     assert "`modelyard promote ke 1` makes it live" in capsys.readouterr().out
-    asked = registry.queue_run(run_of())
-    from modelyard.registry.transfer import register_version
-
     apply(registry, approval="required")
-    claim = claim_of("two", request="b" * 64).model_copy(update={"run": asked.id})
-    register_version(registry, claim, write_files(tmp_path / "made"))
+    register_version(registry, claim_of_run(begin(registry, run_of())), write_files(tmp_path / "made"))
+    apply(registry, approval="required", seed=3)
     assert run(["approve", "ke"]) == 0
     assert "But it is not promoted: the model's definition has changed" in capsys.readouterr().out
 
