@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import canonical_json, digest
@@ -41,7 +42,8 @@ def train(
     """Run a training task; the number of the version that it registered."""
     table = yard.table() if table is None else table
     made = ModelDefinition.model_validate_json(canonical_json(definition))
-    spec = yard.spec(made).model_copy(update={"feature_sets": tuple(feature_sets), "code": digest(attempt)})
+    asked = {"feature_sets": tuple(feature_sets), "code": digest(attempt), "as_of": yard.TODAY - timedelta(days=1)}
+    spec = yard.spec(made).model_copy(update=asked)
     run = plan_run(registry, spec, project="tests", actor="tests")
     begin(registry, run)
     entity = [name for name in table.column_names if not name.startswith("__") and name not in yard.KINDS]
