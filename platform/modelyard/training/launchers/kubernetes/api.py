@@ -151,13 +151,12 @@ class Cluster:
             InvalidData: The API server does not accept it.
             NoRoom: A quota is used up.
         """
-        name = body["metadata"]["name"]
         unsure = False
 
         def attempt() -> bytes:
             nonlocal unsure
-            if unsure and self.read(f"{path}/{name}") is not None:
-                reason = f"`{name}` is there"
+            if unsure and self.read(f"{path}/{body['metadata']['name']}") is not None:
+                reason = f"`{body['metadata']['name']}` is there"
                 raise AlreadyThere(reason)
             try:
                 return self._call("POST", path, body=body)
