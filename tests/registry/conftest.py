@@ -13,11 +13,13 @@ from tests.registry.places import Place, drop_table, new_table
 from tests.servers import address_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
     from modelyard.registry.registry import Registry
+
+    As = Callable[[str], Registry]
 
 
 @pytest.fixture
@@ -75,4 +77,21 @@ def registry(request: pytest.FixtureRequest, local: LocalRegistry) -> Iterator[R
         return
     client = HttpRegistry(request.getfixturevalue("service").url)
     yield client
+    client.close()
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def acting(request: pytest.FixtureRequest, local: LocalRegistry) -> Iterator[As]:
+    """The registry as somebody who is no operator sees it."""
+    if request.param == "in process":
+        yield lambda actor: local.acting_as(actor, operator=False)
+        return
+    service: Service = request.getfixturevalue("service")
+    client = HttpRegistry(service.url)
+
+    def over_http(actor: str) -> Registry:
+        service.app.state.registry = local.acting_as(actor, operator=False)
+        return client
+
+    yield over_http
     client.close()

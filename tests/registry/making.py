@@ -188,3 +188,9 @@ def all_changes(registry: Registry) -> list[Event]:
 def pretty(value: Any) -> str:
     """A value as JSON, for messages of failing tests."""
     return json.dumps(value, indent=2, default=str)
+
+
+def register_by_run(local: LocalRegistry, run: Run, folder: Path) -> ModelVersion:
+    """The version that a run makes."""
+    registry = local.acting_as("trainer", operator=False, run=run.id)
+    return register_version(registry, claim_of_run(begin(local, run)), write_files(folder / "made"))

@@ -1,5 +1,6 @@
 """Routes whose caller is looked at before anything that he sends is read: how a service of FastAPI asks its rules."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -10,16 +11,16 @@ from modelyard.asgi.auth.rules import Owned, Rule, admit, caller_of, check_owner
 from modelyard.errors import ModelyardError
 
 
-class GuardedRoute(APIRoute):
+class GuardedRoute(APIRoute, ABC):
     """A guarded route; each service says in a class of its own what its rules are, and whose things are."""
 
     rules: ClassVar[Mapping[str, Rule]]
     """For each route, as `METHOD /path/{template}`, who may call it."""
 
     @staticmethod
+    @abstractmethod
     async def owned(request: Request, rule: Rule) -> Owned:
         """What a request's path names, and whose it is."""
-        raise NotImplementedError
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind the guard."""
