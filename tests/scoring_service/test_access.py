@@ -115,11 +115,15 @@ def test_the_models_of_others_are_not_told(client: TestClient) -> None:
 
 
 def test_a_model_that_is_not_loaded_is_looked_up(
-    client: TestClient, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, service: Service, registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = loans(owner=OTHER)
     content["document"]["name"] = "quiet"
     registry.apply_model(content, project="tests", expected_revision=0)
+    deadline = time.monotonic() + 30
+    while not any(slot.model == "quiet" for slot in service.live.slots()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     route = "POST /v1/models/{model}/score"
     assert "there is no model `quiet`" in ask(client, "own viewer", route, "quiet").text
     assert "no version of `quiet` is live" in ask(client, "viewer elsewhere", route, "quiet").text
