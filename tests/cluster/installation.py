@@ -131,7 +131,10 @@ class Installation:
             "registry": {"service": {"type": "NodePort"}, "resources": small},
             "scoring": {"service": {"type": "NodePort"}, "resources": small},
             "controller": {"resources": small},
-            "training": {"sources": [f"s3://{self.name}/lender"]},
+            "training": {
+                "sources": [f"s3://{self.name}/lender"],
+                "buildProfile": {"resources": {"cpu": 0.25, "memory": "512Mi"}},
+            },
             "poller": {"enabled": True, "seconds": 2, "specs": {"create": False}},
         }
         file = self.folder / f"values-{uuid4().hex[:8]}.yaml"

@@ -59,12 +59,16 @@ def test_failures_are_told_in_words_and_for_good(world: World) -> None:
         "greedy": ("used more than the 64Mi that resources.memory allows", True),
         "unsaid": ("the process ended without saying why (exit code 1: no outcome)", False),
     }
+    build = spec("greedy", tries=19, kind=JobKind.BUILD, resources=Resources(memory="1Gi"))
     late = spec("slow", tries=7, resources=Resources.model_validate({"cpu": 0.1, "memory": "64Mi", "timeout": "3s"}))
-    for job in (*map(spec, jobs), spec("badly"), late):
+    for job in (*map(spec, jobs), spec("badly"), late, build):
         launcher.submit(job)
     for name, told in jobs.items():
         job_ended = ended(launcher, spec(name).name, 90)
         assert (job_ended.reason, job_ended.permanent) == told
+    assert ended(launcher, build.name, 90).reason == (
+        "used more than the 64Mi that build.resources.memory of the operator's profile allows"
+    )
     bad = ended(launcher, spec("badly").name)
     outcome = read_outcome(bad.outcome)
     assert outcome is not None

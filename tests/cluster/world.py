@@ -47,7 +47,7 @@ class World:
             "lease_namespace": self.namespace,
             "registry": "http://10.244.0.1:1",
             "training": pods,
-            "build": pods,
+            "build": {**pods, "resources": SMALL.content()},
             "grace": "2s",
             "scratch": "64Mi",
         }

@@ -37,9 +37,9 @@ def spec(kind: JobKind = JobKind.TRAIN, **more: Any) -> JobSpec:
     return JobSpec(**{**usual, **more})
 
 
-def job(condition: tuple[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+def job(condition: tuple[str, str] | None = None, *, kind: JobKind = JobKind.TRAIN, **changes: Any) -> dict[str, Any]:
     """A Job as the API server tells of it; ended by a condition's type and reason."""
-    made = job_manifest(spec(), profile())
+    made = job_manifest(spec(kind), profile())
     made["metadata"] |= {"uid": "job-uid", "creationTimestamp": "2026-11-20T09:00:00Z"}
     conditions = [{"type": "Suspended", "status": "False"}]
     if condition is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelyard.training.launchers.kubernetes.status import Waits, look
-from modelyard.training.launchers.launcher import JobState
+from modelyard.training.launchers.launcher import JobKind, JobState
 from tests.training.kubernetes_objects import ended_pod, job, pod, waiting_pod
 
 GONE_OOM = "used more than the 512Mi that resources.memory allows"
@@ -72,6 +72,20 @@ def unsaid(code: str) -> str:
 def test_failures_are_told_in_words(failed: str, pods: list[dict[str, Any]], reason: str, permanent: bool) -> None:
     seen = look(job(("Failed", failed)), pods)
     assert (seen.job.state, seen.job.reason, seen.job.permanent) == (JobState.FAILED, reason, permanent)
+
+
+def test_a_build_that_had_too_little_names_the_operators_setting() -> None:
+    def told(condition: str, *pods: dict[str, Any]) -> tuple[str, bool]:
+        found = look(job(("Failed", condition), kind=JobKind.BUILD), pods).job
+        return found.reason, found.permanent
+
+    assert told("BackoffLimitExceeded", ended_pod(137, "OOMKilled")) == (
+        "used more than the 2Gi that build.resources.memory of the operator's profile allows",
+        True,
+    )
+    late, permanent = told("DeadlineExceeded")
+    assert permanent
+    assert late.startswith("took longer than the 2h that build.resources.timeout of the operator's profile allows")
 
 
 def test_the_newest_pod_counts() -> None:

@@ -71,7 +71,9 @@ def test_pods_hold_to_the_restricted_profile(kind: JobKind) -> None:
     }
     assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume)
     assert container["resources"]["requests"] == container["resources"]["limits"]
-    assert container["resources"]["limits"] == {"cpu": "500m", "memory": str(512 << 20)}
+    limits = {JobKind.TRAIN: ("500m", 512 << 20), JobKind.BUILD: ("1000m", 2 << 30)}  # a build's are not its run's
+    cpu, memory = limits[kind]
+    assert container["resources"]["limits"] == {"cpu": cpu, "memory": str(memory)}
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
@@ -138,6 +140,18 @@ def test_a_job_is_tried_once_and_has_its_time() -> None:
     assert recorded_patch(profile())["spec"]["ttlSecondsAfterFinished"] == 600
     actions = [rule["action"] for rule in made["spec"]["podFailurePolicy"]["rules"]]
     assert actions == ["FailJob", "Ignore"]
+
+
+def test_a_build_has_what_the_operator_gives_whichever_run_asks_first() -> None:
+    build = {"image": "i", "service_account": "build", "resources": {"cpu": 2, "timeout": "30m"}}
+    asked = (Resources(cpu=8, memory="64Gi", gpu=1), Resources(cpu=0.1, memory="64Mi"))
+    first, second = (job_manifest(spec(JobKind.BUILD, resources=one), profile(build=build)) for one in asked)
+    assert first == second
+    (container,) = pod_of(first)["containers"]
+    assert container["resources"]["limits"] == {"cpu": "2000m", "memory": str(2 << 30)}
+    assert {"name": "OMP_NUM_THREADS", "value": "2"} in container["env"]
+    assert pod_of(first)["activeDeadlineSeconds"] == 30 * 60
+    assert first["spec"]["activeDeadlineSeconds"] == (30 + 15) * 60
 
 
 def test_teams_have_namespaces_queues_and_priorities_of_their_own() -> None:

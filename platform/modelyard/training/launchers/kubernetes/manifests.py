@@ -17,6 +17,7 @@ from modelyard.training.launchers.launcher import THREAD_VARIABLES, JobKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelyard.config.kinds.model import Resources
     from modelyard.training.launchers.kubernetes.profile import Pods, Profile
     from modelyard.training.launchers.launcher import JobSpec
 
@@ -60,7 +61,8 @@ def spec_digest(spec: JobSpec) -> str:
 
 def job_manifest(spec: JobSpec, profile: Profile) -> dict[str, Any]:
     """The Job of a job."""
-    timeout = int(spec.resources.timeout.total_seconds())
+    resources = _resources(spec, profile)
+    timeout = int(resources.timeout.total_seconds())
     team = profile.team(spec.team)
     queue = profile.queue if team.queue is None else team.queue
     labels = _labels(spec, profile)
@@ -73,8 +75,8 @@ def job_manifest(spec: JobSpec, profile: Profile) -> dict[str, Any]:
             "labels": {**labels, **({QUEUE: queue} if queue else {})},
             "annotations": {
                 DIGEST: spec_digest(spec),
-                MEMORY: spec.resources.memory,
-                TIMEOUT: format_duration(spec.resources.timeout),
+                MEMORY: resources.memory,
+                TIMEOUT: format_duration(resources.timeout),
             },
         },
         "spec": {
@@ -93,7 +95,7 @@ def job_manifest(spec: JobSpec, profile: Profile) -> dict[str, Any]:
                     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
                 ]
             },
-            "template": {"metadata": {"labels": labels}, "spec": _pod(spec, profile, timeout)},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(spec, profile, resources)},
         },
     }
 
@@ -150,13 +152,18 @@ def _labels(spec: JobSpec, profile: Profile) -> dict[str, str]:
     }
 
 
-def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
+def _resources(spec: JobSpec, profile: Profile) -> Resources:
+    """What a job's pod may use; a build's is not for the run that happened to ask first to say."""
+    return profile.build.resources if spec.kind is JobKind.BUILD else spec.resources
+
+
+def _pod(spec: JobSpec, profile: Profile, resources: Resources) -> dict[str, Any]:
     pods = profile.training if spec.kind is JobKind.TRAIN else profile.build
     team = profile.team(spec.team)
     priority = pods.priority_class if team.priority_class is None else team.priority_class
     content = {
         "restartPolicy": "Never",
-        "activeDeadlineSeconds": timeout,
+        "activeDeadlineSeconds": int(resources.timeout.total_seconds()),
         "terminationGracePeriodSeconds": int(profile.grace.total_seconds()),
         "serviceAccountName": pods.service_account,
         "automountServiceAccountToken": False,
@@ -168,7 +175,7 @@ def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
             "fsGroup": profile.user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(spec, profile, pods)],
+        "containers": [_container(spec, profile, pods, resources)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": profile.scratch}},
             {"name": "home", "emptyDir": {"sizeLimit": profile.scratch}},
@@ -184,11 +191,10 @@ def _pod(spec: JobSpec, profile: Profile, timeout: int) -> dict[str, Any]:
     return {**content, **{name: value for name, value in said.items() if value}}
 
 
-def _container(spec: JobSpec, profile: Profile, pods: Pods) -> dict[str, Any]:
-    cpu = spec.resources.cpu
-    amounts = {"cpu": f"{round(cpu * 1000)}m", "memory": str(parse_size(spec.resources.memory))}
-    if spec.resources.gpu:
-        amounts[profile.gpu] = str(spec.resources.gpu)
+def _container(spec: JobSpec, profile: Profile, pods: Pods, resources: Resources) -> dict[str, Any]:
+    amounts = {"cpu": f"{round(resources.cpu * 1000)}m", "memory": str(parse_size(resources.memory))}
+    if resources.gpu:
+        amounts[profile.gpu] = str(resources.gpu)
     own = {
         "MODELYARD_RUN": spec.run,
         "MODELYARD_TRIES": str(spec.tries),
@@ -197,7 +203,7 @@ def _container(spec: JobSpec, profile: Profile, pods: Pods) -> dict[str, Any]:
         "HOME": HOME,
         "TMPDIR": "/tmp",  # noqa: S108 - the pod's own
         "PYTHONUNBUFFERED": "1",
-        **dict.fromkeys(THREAD_VARIABLES, str(max(1, int(cpu)))),
+        **dict.fromkeys(THREAD_VARIABLES, str(max(1, int(resources.cpu)))),
     }
     if spec.kind is JobKind.TRAIN or not any(one.get("name") == "MODELYARD_REGISTRY" for one in pods.env):
         own["MODELYARD_REGISTRY"] = profile.registry

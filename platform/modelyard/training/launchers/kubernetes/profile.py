@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 from yaml import YAMLError
 
 from modelyard.config.kinds.base import Argument, Duration, Many, Owner, Settings, Size
+from modelyard.config.kinds.model import Resources
 from modelyard.errors import UsageError
 from modelyard.settings import SOURCE_PLACE
 
@@ -41,6 +42,20 @@ class Pods(Settings):
     """Their priority class."""
 
 
+class BuildResources(Resources):
+    """What a pod that builds a training set may use."""
+
+    memory: Size = "2Gi"
+    """Memory; DuckDB holds 1 GiB of it at most, and spills what is more."""
+
+
+class BuildPods(Pods):
+    """The pods that build training sets."""
+
+    resources: BuildResources = BuildResources()
+    """What each may use: runs that ask for different resources share what it builds."""
+
+
 class Team(Settings):
     """What is other for one team's jobs."""
 
@@ -67,7 +82,7 @@ class Profile(Settings):
     """The registry's address as training pods see it."""
     training: Pods
     """The pods that train: without any cloud credentials."""
-    build: Pods
+    build: BuildPods
     """The pods that build training sets: with the platform's identity."""
     sources: Many[Annotated[str, Field(pattern=SOURCE_PLACE)]] = ()
     """Where the sources may lie that they read, as absolute folders and `s3://BUCKET/PREFIX`; in packages of the image

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from modelyard.errors import InvalidData, Unavailable
-from modelyard.training.launchers.kubernetes.manifests import CONTAINER, MEMORY, QUEUE, RUN, TEAM, TIMEOUT
-from modelyard.training.launchers.launcher import Job, JobState
+from modelyard.training.launchers.kubernetes.manifests import CONTAINER, KIND, MEMORY, QUEUE, RUN, TEAM, TIMEOUT
+from modelyard.training.launchers.launcher import Job, JobKind, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,9 +143,8 @@ def _pull_words(why: str, message: str) -> str:
 
 def _failure(job: Object, pods: Sequence[Object]) -> tuple[str, bool]:
     """Why a Job failed, and whether that is for good."""
-    annotations = job["metadata"].get("annotations", {})
     condition = next(one for one in job["status"]["conditions"] if one["type"] == "Failed" and one["status"] == "True")
-    too_long = f"took longer than the {_duration(annotations)} that resources.timeout allows"
+    too_long = f"took longer than the {_allowed(job, TIMEOUT)}"
     if condition.get("reason") == "DeadlineExceeded":
         return f"{too_long}, with the time that it waited for a node", True
     pod = _newest(pods)
@@ -162,13 +161,13 @@ def _failure(job: Object, pods: Sequence[Object]) -> tuple[str, bool]:
         return "its pod was deleted" if pod["metadata"].get("deletionTimestamp") else _shortened(
             told.get("message") or condition.get("message", "")
         ), False
-    return _exit(terminated, annotations)
+    return _exit(terminated, job)
 
 
-def _exit(terminated: Mapping[str, Any], annotations: Mapping[str, str]) -> tuple[str, bool]:
+def _exit(terminated: Mapping[str, Any], job: Object) -> tuple[str, bool]:
     code, why = terminated.get("exitCode"), terminated.get("reason", "")
     if why == "OOMKilled":
-        return f"used more than the {annotations.get(MEMORY, 'memory')} that resources.memory allows", True
+        return f"used more than the {_allowed(job, MEMORY)}", True
     if why in ("StartError", "ContainerCannotRun") or code == _NEVER_RAN:
         return f"its container can't start: {_shortened(terminated.get('message', '')) or why}", True
     if code == _SIGTERM:
@@ -200,8 +199,13 @@ def _terminated(pod: Object) -> Mapping[str, Any] | None:
     return None
 
 
-def _duration(annotations: Mapping[str, str]) -> str:
-    return annotations.get(TIMEOUT, "time")
+def _allowed(job: Object, annotation: str) -> str:
+    """What a Job was allowed, and by which setting: that is what to raise."""
+    metadata, name = job["metadata"], annotation.rpartition("/")[2]
+    setting = f"resources.{name}"
+    if metadata["labels"].get(KIND) == JobKind.BUILD:
+        setting = f"build.{setting} of the operator's profile"
+    return f"{metadata.get('annotations', {}).get(annotation, name)} that {setting} allows"
 
 
 def _shortened(message: str) -> str:
