@@ -17,7 +17,7 @@ from registry_api.app import create_app
 from registry_api.routes import health
 from tests.principals import OTHER, OWN, bearer, entry, token_of, write_auth_file
 from tests.registries import open_registry
-from tests.registry.making import apply, definition, feature_set, register, run_of, spec_of
+from tests.registry.making import apply, definition, feature_set, run_of, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,41 +159,6 @@ def test_a_run_is_queued_for_a_team_of_its_author_alone(client: TestClient) -> N
     # An id of another team's run, under a model of one's own, tells nothing of that run.
     answer = post("author", asked("ke").model_copy(update={"id": asked("fr").id}))
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:modelyard:problem:conflict")
-
-
-def test_approval_is_asked_of_somebody_else_whatever_his_roles(auth_file: Path, tmp_path: Path) -> None:
-    """The one who has both roles: he can't let his own version be live."""
-    from modelyard.registry.credential import Credential
-    from modelyard.registry.http import HttpRegistry
-    from tests.registries import serving
-
-    local = open_registry(tmp_path / "other home", actor="service")
-    authenticator = Authenticator(auth_file)
-    with serving(local, authenticator=authenticator) as running:
-        mine = HttpRegistry(running.url, credential=Credential(token_of("of all")))
-        apply(mine, approval="required", promotion="manual")
-        version = register(mine, tmp_path)
-        assert (version.created_by, local.version("ke", 1).authors) == ("of-all", ())
-        for path, body in (
-            ("versions/1/approve", {}),
-            ("promotions", {"version": 1}),
-            ("rollback", {"to": 1}),
-        ):
-            answer = ask_at(running.url, "of all", f"/v1/models/ke/{path}", body)
-            assert answer.status_code in (403, 409), path
-        relaxed = apply_body("ke", 1, promotion="manual")
-        answer = ask_at(running.url, "of all", "/v1/models/ke", relaxed, method="PUT")
-        assert (answer.status_code, answer.json()["type"]) == (403, "urn:modelyard:problem:forbidden")
-        approved = ask_at(running.url, "operator", "/v1/models/ke/versions/1/approve", {"reason": "memo"})
-        assert approved.json()["version"]["approved_by"] == "operator"
-        assert ask_at(running.url, "of all", "/v1/models/ke/promotions", {"version": 1}).status_code == 200
-        mine.close()
-
-
-def ask_at(url: str, caller: str, path: str, body: Any, method: str = "POST") -> Any:
-    import httpx
-
-    return httpx.request(method, f"{url}{path}", json=body, headers=bearer(token_of(caller)), trust_env=False)
 
 
 @pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "PATCH", "TRACE", "HEAD", "PROPFIND"])
