@@ -19,14 +19,7 @@ from modelyard.registry.dynamodb.events import EventTables
 from modelyard.registry.dynamodb.heads import BLANK, head_key
 from modelyard.registry.dynamodb.writes import PK, SK, Write, put
 from modelyard.registry.entries import entry, events_of, happening_of, read_record
-from modelyard.registry.records import (
-    FeatureSetVersion,
-    ModelRecord,
-    ModelVersion,
-    Promotion,
-    Run,
-    RunProgress,
-)
+from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion, Promotion, Run, RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

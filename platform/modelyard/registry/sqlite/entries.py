@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 from modelyard.errors import Conflict
 from modelyard.registry.entries import entry, events_of, happening_of, read_record
 from modelyard.registry.layouts import encode
-from modelyard.registry.records import (
-    FeatureSetVersion,
-    ModelRecord,
-    ModelVersion,
-    Promotion,
-    Run,
-    RunProgress,
-)
+from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion, Promotion, Run, RunProgress
 from modelyard.registry.sqlite.events import EventTables
 from modelyard.registry.sqlite.runs import insert_run
 from modelyard.registry.sqlite.tables import micros, write_events
