@@ -129,7 +129,7 @@ def test_a_version_is_approved_and_shown_so(
     assert run(["approve", "ke", "1", "--reason", "memo 112"]) == 0
     said = capsys.readouterr().out
     assert "Version 1 of ke is approved by wanjiru since" in said
-    assert "It is live from" in said
+    assert "Version 1 of ke is live from" in said
     assert run(["models", "ke"]) == 0
     assert "by wanjiru, " in capsys.readouterr().out
     assert run(["approve", "ke", "--json"]) == 0

@@ -70,7 +70,7 @@ def approve(
         f" since {local_time(approved.approved_at, timezone)}."
     )
     if approval.promotion is not None:
-        typer.echo(f"It is live from {local_time(approval.promotion.live_from, timezone)} on.")
+        _print_fact(approval.promotion, timezone)
     elif approval.remark:
         typer.echo(f"But {approval.remark}.")
     else:
@@ -94,7 +94,8 @@ def promote(
     timezone = registry.model(model).timezone
     number = registry.latest(model).number if version is None else version
     start = None if live_from is None else moment(live_from, timezone)
-    _print_fact(registry.promote(model, number, live_from=start, reason=reason), timezone, as_json=as_json)
+    fact = registry.promote(model, number, live_from=start, reason=reason)
+    print_json(fact) if as_json else _print_fact(fact, timezone)
 
 
 @app.command()
@@ -109,7 +110,8 @@ def rollback(
     """Make the version that was live before live again, from now on; what was planned does not happen."""
     registry = _open()
     timezone = registry.model(model).timezone
-    _print_fact(registry.rollback(model, to=to, reason=reason), timezone, as_json=as_json)
+    fact = registry.rollback(model, to=to, reason=reason)
+    print_json(fact) if as_json else _print_fact(fact, timezone)
 
 
 @app.command()
@@ -209,11 +211,8 @@ def _approval(record: ModelRecord, version: ModelVersion, timezone: str) -> str:
     return "waits for it" if awaits_approval(record, version) else ""
 
 
-def _print_fact(fact: Promotion, timezone: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(fact)
-    else:
-        typer.echo(f"Version {fact.version} of {fact.model} is live from {local_time(fact.live_from, timezone)} on.")
+def _print_fact(fact: Promotion, timezone: str) -> None:
+    typer.echo(f"Version {fact.version} of {fact.model} is live from {local_time(fact.live_from, timezone)} on.")
 
 
 def _print_lineage(lineage: VersionLineage) -> None:
