@@ -1,6 +1,7 @@
 """How requests are read: the registry at hand, parameters with their bounds, and bodies of strict JSON."""
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -45,13 +46,21 @@ def _as_json(endpoint: Callable[..., Any], status: int) -> Callable[..., Any]:
     return answering
 
 
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of half of a character; two of them in a row are a whole one, such as an emoji."""
+
+
 class _StrictRequest(Request):
-    """A request whose JSON means one thing only: no key twice, no NaN, no Infinity."""
+    """A request whose JSON means one thing only: no key twice, no NaN, no Infinity, and all of its text is Unicode."""
 
     async def json(self) -> Any:
         body = await self.body()
         try:
-            return json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse)
+            text = body.decode()  # strictly: the reader of JSON would take halves of characters, and other encodings
+            content = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+            if _ESCAPED_HALF.search(text):
+                _check_whole(content)
+            return content
         except json.JSONDecodeError:
             raise
         except (ValueError, RecursionError) as error:
@@ -65,6 +74,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         msg = "a key stands twice in an object"
         raise ValueError(msg)
     return content
+
+
+def _check_whole(content: Any) -> None:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        msg = "a text holds half of a character"
+        raise ValueError(msg) from error
 
 
 def _refuse(constant: str) -> None:

@@ -55,6 +55,16 @@ def test_a_start_is_never_past(registry: Registry, clock: Clock) -> None:
     assert registry.promotions("ke")[0].version == 1
 
 
+@pytest.mark.parametrize("reason", ["x" * 4001, "\ud800"])
+@pytest.mark.parametrize("key", [None, "used before"])
+def test_a_reason_has_a_bound(registry: Registry, reason: str, key: str | None) -> None:
+    registry.promote("ke", 1, key="used before")
+    with pytest.raises(InvalidData):
+        registry.promote("ke", 2, reason=reason, key=key)
+    with pytest.raises(InvalidData):
+        registry.rollback("ke", to=2, reason=reason, key=key)
+
+
 def test_instants_carry_a_timezone(registry: Registry) -> None:
     naive = datetime(2026, 12, 1)
     with pytest.raises(InvalidData, match="no timezone"):

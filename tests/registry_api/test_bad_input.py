@@ -15,7 +15,7 @@ from modelyard.asgi.problem import MEDIA_TYPE
 from registry_api import examples
 from registry_api.app import create_app
 from registry_api.limits import LARGEST_BODY
-from tests.registry.making import run_of
+from tests.registry.making import claim_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,34 @@ def test_every_field_takes_no_bad_value(client: httpx.Client, method: str, path:
             if answer.status_code >= 400:
                 check(answer)
             assert place[-1] != "unknown" or answer.status_code == 422
+
+
+HALVES = [b'"\\ud800"', b'"\\udfff\\ud800"', b'"\xed\xa0\x80"']
+"""Halves of characters, as JSON text: escaped, in the wrong order, and as bytes that are no UTF-8."""
+
+TEXTS = {
+    ("POST", "/v1/models/ke/versions"): claim_of("another").model_dump(mode="json"),
+    ("POST", "/v1/models/ke/promotions"): examples.plain(examples.PROMOTE),
+    ("POST", "/v1/models/ke/rollback"): examples.plain(examples.ROLLBACK),
+}
+"""Bodies with texts that come as far as the rules."""
+
+
+@pytest.mark.parametrize(("method", "path"), TEXTS)
+@pytest.mark.parametrize("half", HALVES)
+def test_halves_of_characters_are_refused(client: httpx.Client, method: str, path: str, half: bytes) -> None:
+    good = TEXTS[method, path]
+    for place in _places(good):
+        text = json.dumps(_changed(good, place)).encode().replace(f'"{HERE}"'.encode(), half)
+        answer = client.request(method, path, content=text, headers={"Content-Type": "application/json"})
+        check(answer)
+        assert answer.status_code == 422
+
+
+def test_whole_characters_that_are_escaped_are_taken(client: httpx.Client) -> None:
+    body = rb'{"version": 99, "reason": "\ud83d\ude00"}'
+    answer = client.post("/v1/models/ke/promotions", content=body, headers={"Content-Type": "application/json"})
+    assert "no version 99" in answer.json()["detail"]
 
 
 HERE = "@@here@@"

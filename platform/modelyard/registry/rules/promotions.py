@@ -27,20 +27,22 @@ class PromotionRules(Rules):
     def promote(
         self, model: str, number: int, *, live_from: datetime | None = None, reason: str = "", key: str | None = None
     ) -> Promotion:
+        check_text(reason, "the reason")
         said = None if live_from is None else check_kept_instant(live_from, "`live_from`")
         asked: list[object] = [PromotionKind.PROMOTE, number, said and said.isoformat(), reason]
         if answer := self._answered(model, key, asked):
             return answer
-        record = self._promotable(model, reason)
+        record = self._usable_model(model)
         now = self._clock()
         start = next_day_start(now, record.timezone) if said is None else check_start(said, now)
         return self._record(record, self._fact(record, PromotionKind.PROMOTE, number, start, reason), key, asked)
 
     def rollback(self, model: str, *, to: int | None = None, reason: str = "", key: str | None = None) -> Promotion:
+        check_text(reason, "the reason")
         asked: list[object] = [PromotionKind.ROLLBACK, to, reason]
         if answer := self._answered(model, key, asked):
             return answer
-        record = self._promotable(model, reason)
+        record = self._usable_model(model)
         now = self._clock()
         number = to
         if number is None:
@@ -60,10 +62,6 @@ class PromotionRules(Rules):
             msg = f"key `{key}` was used for another promotion of `{model}`, of version {fact.version}"
             raise Conflict(msg, "use a key of its own for each promotion")
         return fact
-
-    def _promotable(self, model: str, reason: str) -> ModelRecord:
-        check_text(reason, "the reason")
-        return self._usable_model(model)
 
     def _fact(
         self, record: ModelRecord, kind: PromotionKind, number: int, live_from: datetime, reason: str
