@@ -11,7 +11,18 @@ from modelyard.registry.metadata import Stale
 from modelyard.registry.records import RunState, VersionState
 from modelyard.registry.rules.base import TRIES, settled
 from modelyard.registry.transfer import upload_artifacts
-from tests.registry.making import all_changes, apply, claim_of, definition, feature_set, register, run_of, write_files
+from tests.registry.making import (
+    all_changes,
+    apply,
+    begin,
+    claim_of,
+    claim_of_run,
+    definition,
+    feature_set,
+    register,
+    run_of,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +149,30 @@ def test_a_claim_that_is_swept_while_it_is_completed_is_gone(
     before("complete_version", lambda: local._metadata.drop_claim(claimed.version))
     with pytest.raises(NotFound, match="claim it again"):
         local.complete("ke", 1)
+
+
+@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.FAILED, RunState.CANCELLED])
+def test_a_run_that_loses_its_try_while_its_version_is_completed_registers_none(
+    local: LocalRegistry, tmp_path: Path, before: Callable[[str, Callable[[], object]], None], state: RunState
+) -> None:
+    apply(local)
+    run = begin(local, run_of())
+    upload_artifacts(local.claim(claim_of_run(run)), write_files(tmp_path))
+    before("complete_version", lambda: local.update_run(run.model_copy(update={"state": state})))
+    with pytest.raises(Conflict, match="nobody waits for it"):
+        local.complete("ke", 1)
+    with pytest.raises(NotFound):
+        local.version("ke", 1)
+
+
+def test_a_run_that_only_says_something_while_its_version_is_completed_registers_it(
+    local: LocalRegistry, tmp_path: Path, before: Callable[[str, Callable[[], object]], None]
+) -> None:
+    apply(local)
+    run = begin(local, run_of())
+    upload_artifacts(local.claim(claim_of_run(run)), write_files(tmp_path))
+    before("complete_version", lambda: local.cancel_run(run.id))
+    assert local.complete("ke", 1).state is VersionState.READY, "it trains until its job has ended"
 
 
 def test_a_model_that_is_applied_twice_at_once_is_applied_once(

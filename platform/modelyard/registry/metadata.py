@@ -116,11 +116,16 @@ class MetadataStore(Protocol):
             Stale: The model is archived, or the key is used already.
         """
 
-    def complete_version(self, version: ModelVersion, *, happenings: Sequence[Happening]) -> None:
+    def complete_version(self, version: ModelVersion, *, run: Run | None, happenings: Sequence[Happening]) -> None:
         """PENDING → READY; the model's `latest` goes up to its number, and what it pins is remembered as used.
 
+        Args:
+            version: The version.
+            run: The run that makes it, as it was read; None where no run does.
+            happenings: The events.
+
         Raises:
-            Stale: It is not PENDING.
+            Stale: It is not PENDING, or the run's sequence is another one.
         """
 
     def retire_version(

@@ -111,6 +111,11 @@ def new_run(run: Run, *, at: datetime | None = None) -> list[Write]:
     return [there, put(keys.run_progress(run.id)), *map(put, places)]
 
 
+def unchanged(run: Run) -> Write:
+    """The check that a run is still as it was read."""
+    return Write("ConditionCheck", keys.run(run.id), **_at(run, run.sequence))
+
+
 def _content(run: Run) -> Item:
     return {"sequence": run.sequence, "finished": run.finished_at is not None, **stored(run)}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from modelyard.registry.dynamodb import keys
 from modelyard.registry.dynamodb.base import Tables, stored
 from modelyard.registry.dynamodb.heads import LIVING, ModelHead, head_key, read_head
+from modelyard.registry.dynamodb.runs import unchanged
 from modelyard.registry.dynamodb.writes import ABSENT, SK, If, Write, delete, put
 from modelyard.registry.layouts import decode_version
 from modelyard.registry.metadata import KeyRecord, Stale
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from modelyard.registry.chains import Happening
     from modelyard.registry.dynamodb.table import Table
     from modelyard.registry.dynamodb.writes import Item
+    from modelyard.registry.records import Run
 
 
 class VersionTables(Tables):
@@ -74,7 +76,7 @@ class VersionTables(Tables):
         self._write(lambda: writes)
         return version
 
-    def complete_version(self, version: ModelVersion, *, happenings: Sequence[Happening]) -> None:
+    def complete_version(self, version: ModelVersion, *, run: Run | None, happenings: Sequence[Happening]) -> None:
         pinned = {f"feature_set:{pin.name}" for pin in version.pins.feature_sets}
         depend = self._depend(f"model:{version.model}", pinned)
 
@@ -85,6 +87,7 @@ class VersionTables(Tables):
                 head.made_ready(version.number),
                 put((keys.made_for(version.model, version.request), keys.number_key(version.number))),
                 delete(_place(version, VersionState.PENDING)),
+                *([] if run is None else [unchanged(run)]),
                 *depend,
             ]
 

@@ -164,15 +164,17 @@ class VersionRules(Rules):
         if version.state is not VersionState.PENDING:
             return version
         if version.run is not None:
-            self._training_run(version.run)
+            self._training_run(version.run)  # before its bytes are read, which may take minutes
         self._artifacts.seal(version.location, version.artifacts)
         for artifact in version.artifacts:
             with self._artifacts.open(f"{version.location}/{artifact.path}") as file:
                 check_content(artifact.path, file)
+        run = None if version.run is None else self._training_run(version.run)
         now = self._clock()
         ready = version.model_copy(update={"state": VersionState.READY, "ready_at": now})
         details = {"version": number, "run": version.run, "request": version.request}
-        self._metadata.complete_version(ready, happenings=[self._happening(f"model:{model}", "version.ready", details)])
+        told = self._happening(f"model:{model}", "version.ready", details)
+        self._metadata.complete_version(ready, run=run, happenings=[told])
         return ready
 
     def version(self, model: str, number: int) -> ModelVersion:

@@ -88,5 +88,17 @@ def insert_run(connection: sqlite3.Connection, run: Run) -> None:
     )
 
 
+def expect_run(connection: sqlite3.Connection, run: Run) -> None:
+    """Make sure that a run is still as it was read.
+
+    Raises:
+        Stale: It was changed, or swept.
+    """
+    row = connection.execute("SELECT sequence FROM run WHERE id = ?", (run.id,)).fetchone()
+    if row != (run.sequence,):
+        msg = f"run `{run.id}` was changed meanwhile"
+        raise Stale(msg)
+
+
 def _finished(run: Run) -> int | None:
     return None if run.finished_at is None else micros(run.finished_at)

@@ -9,6 +9,7 @@ from modelyard.registry.metadata import KeyRecord, Stale
 from modelyard.registry.pages import make_page, read_token
 from modelyard.registry.records import ModelVersion, VersionState
 from modelyard.registry.sqlite.database import expect
+from modelyard.registry.sqlite.runs import expect_run
 from modelyard.registry.sqlite.tables import BEYOND, START, Tables, micros, write_dependencies, write_events
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from modelyard.registry.chains import Happening
-    from modelyard.registry.records import Page
+    from modelyard.registry.records import Page, Run
 
 
 class VersionTables(Tables):
@@ -71,8 +72,10 @@ class VersionTables(Tables):
             )
         return version
 
-    def complete_version(self, version: ModelVersion, *, happenings: Sequence[Happening]) -> None:
+    def complete_version(self, version: ModelVersion, *, run: Run | None, happenings: Sequence[Happening]) -> None:
         with self._database.writing() as connection:
+            if run is not None:
+                expect_run(connection, run)
             make_ready(connection, version, VersionState.PENDING)
             pinned = [f"feature_set:{pin.name}" for pin in version.pins.feature_sets]
             write_dependencies(connection, f"model:{version.model}", pinned)
