@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from modelyard.errors import Forbidden
+from modelyard.errors import Forbidden, InvalidData
 from tests.registry.making import apply, begin, claim_of_run, run_of
 
 if TYPE_CHECKING:
@@ -26,5 +26,9 @@ def test_nobody_claims_a_version_in_the_name_of_a_run_but_the_run(local: LocalRe
     claim = claim_of_run(begin(local, run_of()))
     with pytest.raises(Forbidden, match="only the run itself"):
         local.acting_as("amina", operator=False).claim(claim)
+    own = claim.model_copy(update={"run": None})
+    for key in (claim.key, run_of(attempt=2).id):  # one that nobody has queued yet
+        with pytest.raises(InvalidData, match="is a run's id"):
+            local.acting_as("amina", operator=False).claim(own.model_copy(update={"key": key}))
     mine = local.acting_as(f"run:{run_of().id}", operator=False, run=run_of().id)
     assert mine.claim(claim).version.run == run_of().id

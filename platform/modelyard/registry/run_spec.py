@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +91,16 @@ class RunSpec(TrainingSetRequest):
 
     def run_id(self, attempt: int) -> str:
         """The run's name: fit for a Kubernetes Job, at most 63 characters."""
-        model = self.definition.name.replace("_", "-")[:40]
-        return f"{model}-{self.request[:12]}-{attempt}"
+        return f"{_run_prefix(self.definition.name)}-{self.request[:12]}-{attempt}"
+
+
+def _run_prefix(model: str) -> str:
+    return model.replace("_", "-")[:40]
+
+
+def is_run_id(text: str, model: str) -> bool:
+    """Whether a text has the form of the ids of a model's runs, those that nobody has queued yet included."""
+    return re.fullmatch(rf"{_run_prefix(model)}-[0-9a-f]{{12}}-[0-9]+", text) is not None
 
 
 def read_run_spec(run: Run) -> RunSpec:

@@ -27,7 +27,7 @@ from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Claim, Download, ModelVersion, RunState, VersionState
 from modelyard.registry.rules.base import Rules, settled
-from modelyard.registry.run_spec import read_run_spec
+from modelyard.registry.run_spec import is_run_id, read_run_spec
 from modelyard.registry.transfer import artifact_part, find_artifact, save_artifact
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class VersionRules(Rules):
             # The loop takes a version of a run for what the run made, and promotes it.
             msg = f"the claim names run `{claim.run}`, whose version only the run itself may claim"
             raise Forbidden(msg, "leave `run` out, and use a key of your own")
+        if claim.run is None and is_run_id(claim.key, claim.model):
+            msg = f"key `{claim.key}` is a run's id, and the claim names no run"  # that run could claim no version then
+            raise InvalidData(msg, "use a key of your own")
         run = None if claim.run is None else self._claiming_run(claim, claim.run)
         known = self._metadata.claim_key(claim.model, claim.key)
         if known is not None:
