@@ -69,10 +69,12 @@ def test_datasets_of_another_form_are_refused(tmp_path: Path) -> None:
         open_datasets(read_settings(tmp_path, {"MODELYARD_DATASETS": "gs://somewhere"}))
 
 
-def test_settings_go_on_to_other_processes(tmp_path: Path) -> None:
-    settings = read_settings(tmp_path, {})
+def test_settings_go_on_to_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings(tmp_path, {"MODELYARD_TOKEN_FILE": "token"})
     assert read_settings(tmp_path, settings.variables()) == settings
     assert settings.sources is None
+    assert settings.token_file == str(tmp_path / "token"), "they are started in other folders"
     nowhere = read_settings(tmp_path, {"MODELYARD_SOURCES": ""})
     assert read_settings(tmp_path, nowhere.variables()).sources == (), "nowhere is not anywhere"
 

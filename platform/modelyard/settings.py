@@ -159,7 +159,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",
         parallel=_parallel(environment),
         token=environment.get("MODELYARD_TOKEN", ""),
-        token_file=environment.get("MODELYARD_TOKEN_FILE", ""),
+        token_file=_file(environment, "MODELYARD_TOKEN_FILE"),
         auth_file=environment.get("MODELYARD_AUTH_FILE", ""),
         run_key_file=environment.get("MODELYARD_RUN_KEY_FILE", ""),
         controller_file=environment.get("MODELYARD_CONTROLLER_FILE", ""),
@@ -178,6 +178,11 @@ def _address(environment: Mapping[str, str], name: str) -> str:
         reason = f"{name} is `{address}`, which is no address: {error}"
         raise UsageError(reason, "write it as http://127.0.0.1:8700, or leave it unset") from error
     return address
+
+
+def _file(environment: Mapping[str, str], name: str) -> str:
+    """A file's place, which is the same for the processes that are started in other folders."""
+    return str(Path(environment[name]).absolute()) if environment.get(name) else ""
 
 
 def _launcher(environment: Mapping[str, str]) -> str:

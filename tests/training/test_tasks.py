@@ -144,6 +144,21 @@ def test_a_process_is_not_sent_to_a_registry_that_asks_who_calls_without_a_token
         check_reach(dataclasses.replace(asked, run_key_file=str(tmp_path / "none")))
 
 
+def test_a_trial_shows_the_registry_the_token_of_who_asked_for_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{token_of('author')}\n")
+    datasets = FilesystemDatasets(tmp_path / "datasets")
+    asked = yard.spec(yard.definition())
+    with datasets.stage(f"training_sets/{asked.training_set}") as staging:
+        pq.write_table(yard.table(5), staging.path / "rows.parquet")
+        built = staging.publish("all", details={"roles": yard.roles(), "audits": []})
+    maker = JobMaker(dataclasses.replace(yard.settings(tmp_path), token_file=str(tmp_path / "token")), datasets)
+    trial = maker.training("trial", asked.run_id(0), asked, built, register_version=False)
+    assert TrainTask.model_validate_json(trial.task).token == token_of("author")
+    planned = plan_run(open_registry(tmp_path), asked, project="tests", actor="tests")
+    run = maker.training("run", planned.id, asked, built, of=planned)
+    assert not TrainTask.model_validate_json(run.task).token, "a run has its own, or none"
+
+
 def test_a_loop_of_this_machine_trains_at_a_registry_that_asks_who_calls(tmp_path: Path) -> None:
     local = open_registry(tmp_path / "registry")
     made = yard.definition()

@@ -21,14 +21,22 @@ class Credential:
         self._file = Path(file) if file and not token else None
         self._read: tuple[tuple[int, ...] | None, str] = (None, "")
 
+    @property
+    def token(self) -> str:
+        """The token as it is now; empty where there is none.
+
+        Raises:
+            UsageError: The file can't be read, or holds no token.
+        """
+        return self._token if self._file is None else self._from_file(self._file)
+
     def headers(self) -> dict[str, str]:
         """What a request says of who sends it.
 
         Raises:
             UsageError: The file can't be read, or holds no token.
         """
-        token = self._token if self._file is None else self._from_file(self._file)
-        return {"Authorization": f"Bearer {token}"} if token else {}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def _from_file(self, file: Path) -> str:
         try:

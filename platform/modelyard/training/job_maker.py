@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from modelyard.canonical import canonical_json
 from modelyard.errors import UsageError
+from modelyard.registry.credential import Credential
 from modelyard.run_tokens import mint, read_run_key
 from modelyard.training.launchers.launcher import JobKind, JobSpec
 from modelyard.training.tasks import BuildTask, JobTask, TrainTask, task_files
@@ -101,14 +102,17 @@ class JobMaker:
                 training_set_content=built.digest,
                 roles=built.details["roles"],
                 registry=self.settings.registry,
-                token="" if of is None else self._token(of),
+                token=self._token(of),
                 actor=self.settings.actor,
                 register_version=register_version,
             )
 
         return self._job(name, JobKind.TRAIN, spec, task, of)
 
-    def _token(self, run: Run) -> str:
+    def _token(self, run: Run | None) -> str:
+        """The run's token, where there is a key; a trial is no run's, and shows that of whoever asked for it."""
+        if run is None:
+            return Credential(self.settings.token, self.settings.token_file).token
         key_file = self.settings.run_key_file
         return mint(run.id, run.tries, read_run_key(key_file)) if key_file else ""
 

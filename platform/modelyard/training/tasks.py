@@ -58,7 +58,8 @@ class TrainTask(JobTask):
     registry: str
     """The registry's address; the bundles of the project's own modules are there as well."""
     token: str = Field(default="", repr=False)
-    """The token of this try of the run, where a process of this machine is handed one; a pod has it mounted."""
+    """The token of this try of the run, or of who asked for a trial, where a process of this machine is handed one; a
+    pod has it mounted."""
     actor: str = "training"
     """Who is named in the history of a registry on this machine."""
     register_version: bool = True
