@@ -36,7 +36,8 @@ class Credential:
         Raises:
             UsageError: The file can't be read, or holds no token.
         """
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        token = self.token
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _from_file(self, file: Path) -> str:
         try:
