@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modelyard.errors import Conflict, Forbidden
+from modelyard.registry.records import VersionState
+from modelyard.registry.rules.models import ModelRules
+from modelyard.registry.sweep import Retention, Sweep
 from tests.registry.making import apply, definition, feature_set, register, register_by_run, run_of, spec_of
 
 if TYPE_CHECKING:
@@ -14,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
-    from modelyard.registry.records import FeatureSetVersion, ModelRecord, Run
+    from modelyard.registry.records import FeatureSetVersion, ModelRecord, ModelVersion, Run
     from modelyard.registry.registry import Registry
+    from tests.registries import Clock
+    from tests.registry.places import Place
 
     As = Callable[[str], Registry]
 
@@ -158,6 +165,31 @@ def test_what_no_version_reads_is_its_authors(reads_loans: As) -> None:
     assert revise(author, more).revision == 4
     more["sources"]["credits"] |= MOVED
     assert revise(author, more).revision == 5
+
+
+def test_no_version_is_looked_at_for_what_only_people_read(reads_loans: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[ModelVersion] = []
+    monkeypatch.setattr(ModelRules, "_trained", lambda _, version: looked_at.append(version))
+    described = labelled(path="moved/loans.csv", owner="lending", description="What was lent.")
+    assert revise(reads_loans("amina"), described).revision == 4
+    assert looked_at == []
+
+
+def test_a_version_whose_bytes_are_gone_does_not_count(
+    acting: As, local: LocalRegistry, place: Place, clock: Clock, tmp_path: Path
+) -> None:
+    run = run_of(spec=spec_of(labelled()))
+    revise(acting("amina"), labelled(), run)
+    register_by_run(local, run, tmp_path)
+    local.archive_version("ke", 1)
+    with pytest.raises(Forbidden):
+        revise(acting("amina"), labelled(**MOVED))
+    retention = Retention(runs=timedelta(days=1000))
+    with closing(place.metadata()) as metadata:
+        now = clock.pass_(days=100)
+        Sweep(metadata, place.artifacts(), now=now, actor="sweep", retention=retention, dry_run=False).run()
+    assert local.version("ke", 1).state is VersionState.DELETED
+    assert revise(acting("amina"), labelled(**MOVED)).revision == 2
 
 
 def test_a_source_comes_back_to_where_a_version_reads_it(acting: As, local: LocalRegistry, tmp_path: Path) -> None:

@@ -40,10 +40,9 @@ def readings(sources: Mapping[str, Source]) -> dict[str, Any]:
     }
 
 
-def reads_alike(one: Source, other: Source) -> bool:
-    """Whether two sources give the same rows under the same checks; owner and description may differ."""
-    told = {"owner": None, "description": ""}
-    return one.model_copy(update=told) == other.model_copy(update=told)
+def as_read(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """Sources without owner and description: equal where they give the same rows under the same checks."""
+    return {name: source.model_copy(update={"owner": None, "description": ""}) for name, source in sources.items()}
 
 
 def _moved(sources: Mapping[str, Source], newest: Mapping[str, Source]) -> dict[str, Source]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modelyard.canonical import digest
-from modelyard.config.definitions import ModelDefinition, kept_definition, reads_alike
+from modelyard.config.definitions import ModelDefinition, as_read, kept_definition
 from modelyard.errors import Conflict, Forbidden, InvalidData
 from modelyard.registry.approval import with_names
 from modelyard.registry.checks import check_project, check_subject, check_text
 from modelyard.registry.pages import check_limit, every
-from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind
+from modelyard.registry.records import ModelRecord, Page, Promotion, PromotionKind, VersionState
 from modelyard.registry.rules.base import read_content, settled
 from modelyard.registry.rules.runs import RunRules
 
@@ -91,21 +91,22 @@ class ModelRules(RunRules):
     def _check_sources(self, current: ModelRecord, content: ModelDefinition) -> None:
         """Make sure that what was approved goes on reading what it read: versions read where the model's sources lie.
 
-        Any version counts, as an archived one may be live until its last day, and a rollback brings back an old one.
+        Any version counts whose bytes are there, as an archived one may be live until its last day, a rollback brings
+        back an old one, and one that waits for approval may have been looked at already.
 
         Raises:
             Forbidden: A source of a version lies elsewhere, or means or is expected to be otherwise.
         """
         now = self._definition_of(current)
-        if now.sources == content.sources:
-            return
+        if as_read(now.sources) == as_read(content.sources):
+            return  # what versions read follows from these, so that none has to be looked at
         for version in every(lambda page: self._metadata.versions(current.name, page=page, limit=100)):
-            trained = self._trained(version)
+            trained = None if version.state is VersionState.DELETED else self._trained(version)
             if trained is None:
                 continue
-            before, after = trained.scored_as(now), trained.scored_as(content)
+            before, after = as_read(trained.scored_as(now)), as_read(trained.scored_as(content))
             for name in trained.sources:
-                if not reads_alike(before[name], after[name]):
+                if before[name] != after[name]:
                     what = f"version {version.number} of `{current.name}`"
                     msg = f"{what} would read other rows of `{name}`, or expect other things of them"
                     raise Forbidden(msg, f"`{current.name}` asks for approval: let an operator apply this")
