@@ -93,11 +93,13 @@ MODEL_DEFINITION: dict[str, Any] = {
     "feature_sets": {FEATURE_SET: FEATURE_SET_DEFINITION},
 }
 
+_DEFINITION = ModelDefinition.model_validate_json(json.dumps(MODEL_DEFINITION))
+SET_DIGEST = _DEFINITION.feature_sets[FEATURE_SET].digest
 SPEC = RunSpec(
-    definition=ModelDefinition.model_validate_json(json.dumps(MODEL_DEFINITION)),
+    definition=_DEFINITION,
     as_of=datetime(2026, 11, 19, 21, tzinfo=UTC),
     to=date(2026, 11, 20),
-    feature_sets=(FeatureSetPin(name=FEATURE_SET, version=3, digest=DIGEST),),
+    feature_sets=(FeatureSetPin(name=FEATURE_SET, version=3, digest=SET_DIGEST),),
     code=DIGEST,
     environment=DIGEST,
 )
@@ -189,7 +191,7 @@ REGISTERED = FeatureSetVersion(
     project="lender",
     team="credit-ke",
     number=3,
-    digest=DIGEST,
+    digest=SET_DIGEST,
     definition=FEATURE_SET_DEFINITION,
     lineage=LINEAGE,
     created_at=NOON,
@@ -226,7 +228,7 @@ VERSION_LINEAGE = VersionLineage(
     number=7,
     run=RUN_ID,
     pins=PINS,
-    feature_sets=(FeatureSetLineage(name=FEATURE_SET, number=3, digest=DIGEST, features=LINEAGE),),
+    feature_sets=(FeatureSetLineage(name=FEATURE_SET, number=3, digest=SET_DIGEST, features=LINEAGE),),
 )
 AFFECTED = AffectedModel(
     name=MODEL, team="credit-ke", via=("source:loans", f"feature_set:{FEATURE_SET}"), applied=True, live=7

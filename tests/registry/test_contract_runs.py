@@ -135,18 +135,49 @@ def test_a_run_is_of_the_definition_that_is_applied(registry: Registry) -> None:
     assert registry.queue_run(run_of()) == registry.run(RUN_ID)
 
 
+def test_a_run_counts_days_and_computes_features_as_its_model_does(registry: Registry) -> None:
+    used = {"history": feature_set()}
+    apply(registry, feature_sets=used)
+    newer = feature_set(window="7d")
+    pins = [_registered(registry, content) for content in (used["history"], newer)]
+    elsewhere = spec_of(definition(feature_sets=used, timezone="Asia/Tokyo"), feature_sets=pins[:1])
+    otherwise = spec_of(definition(feature_sets={"history": newer}), feature_sets=pins[1:])
+    for odd in (elsewhere, otherwise):
+        with pytest.raises(Conflict, match="is not the one applied"):
+            registry.queue_run(run_of(spec=odd))
+    usual = run_of(spec=spec_of(definition(feature_sets=used), feature_sets=pins[:1]))
+    assert registry.queue_run(usual).state is RunState.QUEUED
+
+
+def test_a_run_pins_the_feature_sets_of_its_definition(registry: Registry) -> None:
+    used = {"history": feature_set()}
+    apply(registry, feature_sets=used)
+    pin, newer, other = (
+        _registered(registry, content)
+        for content in (used["history"], feature_set(window="7d"), feature_set("devices"))
+    )
+    for pins in ([], [newer], [pin, pin], [pin, newer], [pin, other], [pin.model_copy(update={"name": "../x"})]):
+        with pytest.raises(InvalidData, match="does not pin each"):
+            registry.queue_run(run_of(spec=spec_of(definition(feature_sets=used), feature_sets=pins)))
+
+
 def test_a_run_pins_versions_of_feature_sets_that_are_there(registry: Registry) -> None:
-    held = registry.register_feature_set(feature_set(), project="lender", lineage={})
-    there = FeatureSetPin(name="history", version=1, digest=held.digest)
-    for changed in ({"version": 2}, {"digest": DIGEST}, {"name": "devices"}):
-        odd = spec_of(definition(), feature_sets=[there.model_copy(update=changed)])
+    used = {"history": feature_set()}
+    apply(registry, feature_sets=used)
+    _registered(registry, feature_set(window="7d"))
+    pin = _registered(registry, used["history"])
+    for number in (1, 3):
+        odd = spec_of(definition(feature_sets=used), feature_sets=[pin.model_copy(update={"version": number})])
         with pytest.raises(Conflict, match="which is not there so"):
             registry.queue_run(run_of(spec=odd))
-    for changed in ({"version": 2**70}, {"name": "../x"}):
-        odd = spec_of(definition(), feature_sets=[there.model_copy(update=changed)])
-        with pytest.raises((InvalidData, NotFound)):
-            registry.queue_run(run_of(spec=odd))
-    assert registry.queue_run(run_of(spec=spec_of(definition(), feature_sets=[there]))).state is RunState.QUEUED
+    odd = spec_of(definition(feature_sets=used), feature_sets=[pin.model_copy(update={"version": 2**70})])
+    with pytest.raises(NotFound):
+        registry.queue_run(run_of(spec=odd))
+
+
+def _registered(registry: Registry, content: dict[str, Any]) -> FeatureSetPin:
+    version = registry.register_feature_set(content, project="lender", lineage={})
+    return FeatureSetPin(name=version.name, version=version.number, digest=version.digest)
 
 
 def _applied(registry: Registry, run: Run) -> ModelRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from modelyard.canonical import digest
 from modelyard.config.definitions import ModelDefinition, kept_definition, readings
@@ -98,13 +98,17 @@ class RunRules(Rules):
             msg = f"run `{run.id}` asks for {spec.run_id(run.attempt)}: model, request and id follow from what it asks"
             raise InvalidData(msg, "use the registry's version of Modelyard")
         # What it makes may read from where the run says, long after that was applied.
-        if spec.config != digest(applied.training) or readings(spec.definition.sources) != readings(applied.sources):
+        if _decisive(spec.definition) != _decisive(applied):
             msg = f"run `{run.id}` is of a definition of `{run.model}` that is not the one applied"
             raise Conflict(msg, "plan again, then apply")
         if spec.as_of > self._clock():
             # Equal requests share one training set: what is known by then would never be looked at.
             msg = f"run `{run.id}` is of what is known as of {spec.as_of.isoformat()}, which is still to come"
             raise InvalidData(msg, "ask for a day that has begun by the registry's clock")
+        if sorted((pin.name, pin.digest) for pin in spec.feature_sets) != sorted(_sets(spec.definition).items()):
+            # A version scores with the feature sets that it pins, and with no others.
+            msg = f"run `{run.id}` does not pin each feature set of its definition, once and as it is defined there"
+            raise InvalidData(msg, "use the registry's version of Modelyard")
         for pin in spec.feature_sets:
             check_number(pin.version, f"feature set `{check_name(pin.name, 'feature set')}`")
             known = self._metadata.feature_set(pin.name, pin.version)
@@ -214,6 +218,16 @@ class RunRules(Rules):
         except NotFound as error:
             msg = f"run `{run_id}` has no log yet"
             raise NotFound(msg) from error
+
+
+def _decisive(definition: ModelDefinition) -> tuple[Any, ...]:
+    """What of a definition decides what a run makes."""
+    return digest(definition.training), definition.timezone, readings(definition.sources), _sets(definition)
+
+
+def _sets(definition: ModelDefinition) -> dict[str, str]:
+    """The digests of a definition's feature sets, by name."""
+    return {name: one.digest for name, one in definition.feature_sets.items()}
 
 
 def _log_key(run_id: str) -> str:
