@@ -15,7 +15,7 @@ from modelyard.config.plan_values import Held, HeldFeatureSet, HeldModel
 from modelyard.config.problems import ConfigErrors
 from modelyard.features.problems import compile_problems
 from modelyard.registry.pages import every
-from modelyard.train import request_run
+from modelyard.train import check_reachable, request_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -85,10 +85,14 @@ def apply_plan(workspace: Workspace, plan: Plan) -> Applied:
         plan: What to do.
 
     Raises:
-        InvalidData: Something to be applied waits for an environment variable, or does not compile.
+        InvalidData: Something to be applied waits for an environment variable, does not compile, or would be trained
+            in a cluster on files of this machine.
         Conflict: Somebody else changed what the plan was made of meanwhile.
     """
     check_applicable(workspace.project, plan)
+    for change in plan.changes:
+        if change.run:
+            check_reachable(workspace, workspace.project.models[change.name])
     runs: list[Run] = []
     for change in sorted(plan.changes, key=lambda change: change.kind != "FeatureSet"):
         if change.kind == "FeatureSet":

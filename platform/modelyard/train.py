@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from modelyard.errors import NotFound
+from modelyard.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,10 +41,12 @@ def order_run(workspace: Workspace, name: str, *, day: date | None = None, again
 
     Raises:
         NotFound: The project has no such model.
-        InvalidData: It waits for an environment variable, does not compile, or a module has changed meanwhile.
+        InvalidData: It waits for an environment variable, does not compile, a module has changed meanwhile, or it
+            would be trained in a cluster on files of this machine.
         Conflict: Somebody else changed the model meanwhile, or it belongs to another project.
     """
     definition = model_named(workspace, name)
+    check_reachable(workspace, definition)
     run = request_run(workspace, definition, day=day, again=again)
     held, content = _held(workspace, name), definition.content()
     is_held = held is not None and held.archived_at is None and held.definition == content
@@ -82,6 +84,20 @@ def try_out(
     definition = with_settings(model_named(workspace, name), settings, workspace.project.architectures)
     spec = run_spec(workspace, definition, day=day, sample=sample)
     return Trials(workspace.launcher, workspace.datasets, workspace.settings, tell or _say_nothing).run(spec)
+
+
+def check_reachable(workspace: Workspace, definition: ModelDefinition) -> None:
+    """Check that whoever builds a model's training set can reach its sources: a pod sees no folder of a project.
+
+    Raises:
+        InvalidData: Runs are a cluster's, and a source lies in the project's folder.
+    """
+    if workspace.runs_here:
+        return
+    for source in definition.trained_on():
+        if source.in_project:
+            reason = f"model `{definition.name}`: source `{source.name}` lies in the project's folder, at {source.path}"
+            raise InvalidData(reason, "runs are a cluster's: name a bucket, as s3://BUCKET/FOLDER/*.parquet")
 
 
 def request_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,23 @@ def test_apply_waits_for_the_controller(
             thread.join()
     assert "failed, bad" in capsys.readouterr().err
     assert not (project / ".modelyard" / "jobs").exists()
+
+
+def test_a_run_of_a_cluster_does_not_read_the_projects_folder(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = open_registry(tmp_path / "other")
+    monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
+    source = project / "sources" / "tumours.yaml"
+    source.write_text(re.sub("(?m)^path: .*", "path: data/*.csv", source.read_text()))
+    with serving(registry, trainer="trainer:1") as service:
+        monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
+        for command in (["apply"], ["train", "malignant_logistic"]):
+            assert run(command) == 65
+            said = capsys.readouterr().err
+            assert "source `tumours` lies in the project's folder, at data/*.csv" in said
+            assert "name a bucket" in said
+    assert registry.models().items == ()
 
 
 def ordered(service: Service, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -18,7 +18,7 @@ from modelyard.config.kinds.source import Source
 from modelyard.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 D = TypeVar("D", bound=Settings)
 
@@ -95,6 +95,12 @@ class FeatureSetDefinition(Settings):
         """What of the definition says which rows are read, and how they and its values are checked: not in `digest`."""
         expectations = self.document.model_dump(mode="json", include={"expectations"}, exclude_defaults=True)
         return {**expectations, "sources": readings(self.sources)}
+
+    def all_sources(self) -> Iterator[Source]:
+        """The sources that it reads, and those of the feature sets that it refers to."""
+        yield from self.sources.values()
+        for ref in self.refs.values():
+            yield from ref.all_sources()
 
     def located_as(self, newest: FeatureSetDefinition) -> FeatureSetDefinition:
         """This definition, its sources read from where another version of it reads them.
@@ -179,6 +185,12 @@ class ModelDefinition(Settings):
         """
         trained = {name: self.sources[name] for name in self._training_sources()}
         return {**self.sources, **current.sources, **_moved(trained, current.sources)}
+
+    def trained_on(self) -> Iterator[Source]:
+        """The sources that its training set is made of."""
+        yield from (self.sources[name] for name in sorted(self._training_sources()))
+        for feature_set in self.feature_sets.values():
+            yield from feature_set.all_sources()
 
     def _training_sources(self) -> set[str]:
         tables = {features.source for features in self.document.data.features if isinstance(features, TableFeatures)}

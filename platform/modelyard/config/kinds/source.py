@@ -70,3 +70,8 @@ class Source(Document):
     """The column that says when the row became known; its timestamp unless said."""
     expectations: Many[Expectation] = ()
     """What must hold of the rows."""
+
+    @property
+    def in_project(self) -> bool:
+        """Whether its path starts at the project's folder, which is on somebody's own machine."""
+        return not self.path.startswith((PACKAGE, S3, "/"))
