@@ -126,3 +126,12 @@ def test_what_is_not_there_is_not_found(registry: Registry) -> None:
             ask()
     with pytest.raises(InvalidData, match="no feature set's name"):
         registry.feature_set("../history")
+
+
+def test_a_lineage_has_a_bound(registry: Registry) -> None:
+    wide = {f"feature_{number}": (f"transactions.{'x' * 60}", "transactions.id") for number in range(2000)}
+    content = feature_set(description="x" * 60_000)
+    made = registry.register_feature_set(content, project="lender", lineage=wide)
+    assert registry.feature_set("history") == made
+    with pytest.raises(InvalidData, match="lineage"):
+        registry.register_feature_set(content, project="lender", lineage={**wide, "more": ("x" * 80_000,)})

@@ -313,6 +313,8 @@ def test_a_run_s_values_are_checked(registry: Registry) -> None:
     naive = datetime(2026, 1, 1)
     for changed in (
         {"metrics": {"roc_auc": Estimate(value=float("nan"))}},
+        {"metrics": {"m" * 201: Estimate(value=1)}},
+        {"metrics": {f"metric {number}": Estimate(value=1) for number in range(101)}},
         {"created_at": naive},
         {"not_before": naive},
         {"reason": "x" * 4001},
@@ -332,6 +334,16 @@ def test_a_run_s_values_are_checked(registry: Registry) -> None:
         with pytest.raises(InvalidData):
             registry.update_run(queued.model_copy(update=changed))
     assert registry.runs().items == (queued,)
+
+
+def test_the_largest_run_fits(registry: Registry) -> None:
+    queued = registry.queue_run(run_of(spec=spec_of(definition(description="x" * 60_000))))
+    said = {
+        "reason": "𐍈" * 4000,
+        "remarks": ("𐍈" * 1000,) * 50,
+        "metrics": {f"{number:03}{'𐍈' * 197}": Estimate(value=1 / 3, low=1 / 7, high=2 / 3) for number in range(100)},
+    }
+    assert registry.update_run(queued.model_copy(update=said)).sequence == 2
 
 
 def test_how_far_a_run_has_come_is_kept_and_replaced(registry: Registry, clock: Clock) -> None:
@@ -368,6 +380,7 @@ def test_progress_is_checked(registry: Registry) -> None:
     for changed in (
         {"doing": "x" * 4001},
         {"metrics": {"roc_auc": nothing}},
+        {"outcome": Outcome(ok=True, metrics={f"metric {number}": Estimate(value=1) for number in range(101)})},
         {"outcome": Outcome(ok=False, reason="\ud800")},
         {"outcome": Outcome(ok=True, metrics={"roc_auc": nothing})},
         {"outcome": Outcome(ok=True, version=10**30)},

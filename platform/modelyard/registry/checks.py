@@ -35,7 +35,10 @@ GREATEST_EPOCH = 2**31 - 3
 """Of controllers: a Lease counts in 32 bits, and has to have room for those who lead next."""
 MOST_REMARKS = 50
 LONGEST_REMARK = 1000
-"""Characters; with the most remarks, a record still fits into what any store holds of one."""
+"""Characters; with the most remarks and metrics, a record still fits into what any store holds of one."""
+MOST_METRICS = 100
+LONGEST_METRIC = 200
+"""Characters of a metric's name."""
 
 _PROJECT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _DIGEST = r"[A-Za-z0-9_-]{1,128}"
@@ -191,13 +194,14 @@ def check_kept_instant(instant: datetime, what: str) -> datetime:
 
 
 def check_metrics(metrics: Mapping[str, Estimate]) -> None:
-    """Metrics that JSON can hold.
+    """Metrics that JSON can hold, and a record has room for.
 
     Raises:
-        InvalidData: One is NaN or infinite.
+        InvalidData: They are too many, a name is too long, or one is NaN or infinite.
     """
+    check_count(len(metrics), "the number of metrics", most=MOST_METRICS)
     for name, estimate in metrics.items():
-        check_text(name, "a metric's name")
+        check_count(len(check_text(name, "a metric's name")), "the length of a metric's name", most=LONGEST_METRIC)
         if not all(
             math.isfinite(value) for value in (estimate.value, estimate.low, estimate.high) if value is not None
         ):

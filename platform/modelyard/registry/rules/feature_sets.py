@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelyard.config.definitions import FeatureSetDefinition, kept_definition
 from modelyard.errors import Conflict, Forbidden, NotFound
-from modelyard.registry.checks import check_digest, check_name, check_number, check_project, check_text
+from modelyard.registry.checks import check_count, check_digest, check_name, check_number, check_project, check_text
 from modelyard.registry.documents import plain_json
 from modelyard.registry.pages import check_limit, every
 from modelyard.registry.records import FeatureSetVersion, Page
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from modelyard.registry.chains import Happening
+
+LARGEST_LINEAGE = 256 * 1024
+"""Bytes of a lineage: some thousand features. Beside a definition it fits into what any store holds of a record."""
 
 _KEPT = ("number", "created_at", "created_by")
 """What of a version stays, whatever is registered of it again."""
@@ -29,7 +32,7 @@ class FeatureSetRules(Rules):
         self, definition: Mapping[str, Any], *, project: str, lineage: Mapping[str, tuple[str, ...]]
     ) -> FeatureSetVersion:
         check_project(project)
-        plain_json(lineage)
+        check_count(len(plain_json(lineage)), "the lineage's number of bytes", most=LARGEST_LINEAGE)
         content = read_content(FeatureSetDefinition, definition, "the feature set's definition")
         kept = self._documents.shelve(definition)
         wanted = FeatureSetVersion(
