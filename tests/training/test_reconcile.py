@@ -10,12 +10,15 @@ import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
 from modelyard.errors import Unavailable
+from modelyard.registry.checks import GREATEST_COUNT
 from modelyard.registry.records import RunState
+from modelyard.registry.transfer import register_version
 from modelyard.training.job_names import is_build, run_of
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.moves import TRIES
 from modelyard.training.reconcile import Reconciler
 from modelyard.training.requests import plan_run
+from tests.registry.making import claim_of, write_files
 from tests.training import yard
 from tests.training.played import Yard
 
@@ -57,6 +60,16 @@ def test_asking_again_for_the_same_is_answered_with_what_is_there(place: Yard) -
     other = plan_run(place.registry, asked, project="tests", actor="tests", again=True)
     assert other.attempt == 3
     assert plan_run(place.registry, asked, project="tests", actor="tests").attempt == 1
+
+
+def test_a_version_that_was_registered_by_hand_is_no_attempt(place: Yard, tmp_path: Path) -> None:
+    run = place.queue()
+    place.play()
+    by_hand = claim_of("by hand", run.model, request=run.request).model_copy(update={"attempt": GREATEST_COUNT})
+    register_version(place.registry, by_hand, write_files(tmp_path / "made"))
+    asked = yard.spec(yard.definition())
+    assert plan_run(place.registry, asked, project="tests", actor="tests").id == run.id
+    assert plan_run(place.registry, asked, project="tests", actor="tests", again=True).attempt == 2
 
 
 def test_what_failed_is_tried_anew_when_asked_again(place: Yard) -> None:

@@ -108,8 +108,10 @@ def _last_attempt(registry: Registry, spec: RunSpec, known: int) -> Run | None:
 
 
 def _made_for(registry: Registry, spec: RunSpec) -> ModelVersion | None:
+    """The version that a run made; what somebody registered by hand for the same request may name any attempt."""
     try:
-        return registry.find_version(spec.definition.name, spec.request)
+        found = registry.find_version(spec.definition.name, spec.request)
+        return found if found is not None and found.run is not None else None
     except NotFound:  # a service that asks who calls has nothing to say of a model that nobody owns yet
         return None
 
