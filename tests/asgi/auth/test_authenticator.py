@@ -182,11 +182,20 @@ def test_the_guides_own_file_is_one(tmp_path: Path) -> None:
     assert authenticator.quick(token_of("viewer")) is None
 
 
-def test_a_person_has_one_name_by_every_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["amina@example.org", "login:amina", "auth0|5f7c", "Amina Wanjiru", "https://id/7"])
+def test_a_person_has_one_name_by_every_way(tmp_path: Path, name: str) -> None:
     file = write_auth_file(tmp_path)
-    person = {**entry("laptop", roles=["viewer"]), "person": "amina@example.org"}
+    person = {**entry("laptop", roles=["viewer"]), "person": name}
     file.write_text(yaml.safe_dump({"tokens": [person]}))
-    assert Authenticator(file).authenticate(token_of("laptop")).name == "amina@example.org"
+    assert Authenticator(file).authenticate(token_of("laptop")).name == name
+
+
+@pytest.mark.parametrize("name", ["", "run:ke-1", "system:serviceaccount:a:b", "a\nb", "x" * 201])
+def test_a_person_has_the_name_of_one(tmp_path: Path, name: str) -> None:
+    file = write_auth_file(tmp_path)
+    file.write_text(yaml.safe_dump({"tokens": [{**entry("laptop", roles=["viewer"]), "person": name}]}))
+    with pytest.raises(UsageError, match=r"tokens\.0\.person"):
+        Authenticator(file)
 
 
 def test_no_file_is_told(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ _GUESSED = frozenset(
     hashlib.sha256(word.encode()).hexdigest()
     for word in ("", "admin", "changeme", "default", "modelyard", "password", "secret", "test", "token")
 )
+_MACHINES = (RUN_PREFIX, "system:")
+"""How the names of runs and of service accounts begin."""
+
 _LARGEST = 1 << 20  # bytes: ten thousand tokens
 
 
@@ -79,10 +82,19 @@ class StaticToken(Grant):
 
     name: Name
     """His name in the history. Two entries with one name let both tokens in: so a token is replaced."""
-    person: Name | None = None
+    person: str | None = Field(default=None, min_length=1, max_length=200)
     """The name that an issuer gives the same person: it is his name in the history then, however he comes."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """The SHA-256 of the token, in hexadecimal digits."""
+
+    @field_validator("person")
+    @classmethod
+    def _is_no_machine(cls, value: str | None) -> str | None:
+        # Whatever an issuer may call somebody, its prefix included: `login:amina`, `auth0|5f7c`.
+        if value is not None and (not value.isprintable() or value.startswith(_MACHINES)):
+            msg = "no issuer gives anybody this name"
+            raise ValueError(msg)
+        return value
 
     @field_validator("sha256")
     @classmethod
@@ -135,7 +147,7 @@ class Oidc(Entry):
         if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             msg = "`jwks_url` has to be https: whoever can change the keys on their way can be anybody"
             raise ValueError(msg)
-        if self.prefix.startswith((RUN_PREFIX, "system:")):
+        if self.prefix.startswith(_MACHINES):
             msg = "`prefix` would make names that runs and service accounts have"
             raise ValueError(msg)
         return self
