@@ -105,6 +105,32 @@ def test_a_version_is_trained_by_jobs_and_lies_in_dynamodb_and_s3(installed: Ins
     installed.cli("registry", "check")
 
 
+def test_a_build_pod_reads_no_source_from_where_it_may_not(installed: Installation, tmp_path: Path) -> None:
+    """The author's path leads into the registry's own files, which the pod's credentials open."""
+    source = {
+        "kind": "Source",
+        "name": "taken",
+        "format": "csv",
+        "path": f"s3://{installed.name}/registry/**/*.json",
+        "columns": {"x": "double", "y": "double"},
+    }
+    model = {
+        "kind": "Model",
+        "name": "taken",
+        "task": "regression",
+        "data": {"labels": {"source": "taken", "label": "y"}, "features": [{"source": "taken"}]},
+        "pipeline": [{"use": "sklearn.linear_model.LinearRegression"}],
+        "evaluation": {"metrics": ["rmse"]},
+    }
+    project = {"kind": "Project", "name": "taken", "defaults": {"owner": "credit"}, "modules": ["sklearn"]}
+    documents: dict[str, dict[str, Any]] = {"modelyard": project, "source": source, "model": model}
+    for name, content in documents.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"apiVersion": "modelyard/v1", **content}))
+    (one,) = json.loads(installed.cli("apply", "--wait", "--json", person="amina", cwd=tmp_path, code=65))["runs"]
+    assert (one["state"], one["version"], one["tries"]) == ("FAILED", None, 1)
+    assert "lies where no source may" in one["reason"]
+
+
 def test_airflow_is_told_what_to_run(installed: Installation, live: int) -> None:
     def listed() -> Any:
         poller = f"deployment/{installed.release}-modelyard-poller"
