@@ -60,6 +60,7 @@ def _read_held(registry: Registry) -> Held:
             revision=record.revision,
             definition=record.definition,
             archived=record.archived_at is not None,
+            trained=record.latest is not None,
         )
         for record in every(lambda page: registry.models(page=page))
     )

@@ -63,6 +63,18 @@ def test_a_change_is_named_with_its_field_and_its_meaning(
     assert [record.team for record in modelyard.open().registry.models().items] == ["oncology", "oncology"]
 
 
+def test_what_mends_a_failed_run_is_tried(
+    project: Path, said: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = project / "sources" / "tumours.yaml"
+    path = "package:sklearn/datasets/data/breast_cancer.csv"
+    edit(source, path, "nowhere.csv")
+    assert run(["apply", "--wait"]) == 65
+    edit(source, "nowhere.csv", path)
+    capsys.readouterr()
+    assert [one["state"] for one in said("apply", "--wait")["runs"]] == ["SUCCEEDED", "SUCCEEDED"]
+
+
 def test_a_document_that_is_gone_is_archived_by_name(
     project: Path, said: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,7 +16,7 @@ from tests.config.conftest import SmallProject
 NOTHING = Held({}, {})
 
 
-def applied(project: LoadedProject, revision: int = 1) -> Held:
+def applied(project: LoadedProject, revision: int = 1, *, trained: bool = True) -> Held:
     """What a registry holds once a project was applied."""
 
     def stored(content: dict[str, Any]) -> Mapping[str, Any]:
@@ -25,7 +25,7 @@ def applied(project: LoadedProject, revision: int = 1) -> Held:
 
     return Held(
         {
-            name: HeldModel(name, project.name, revision, stored(definition.content()))
+            name: HeldModel(name, project.name, revision, stored(definition.content()), trained=trained)
             for name, definition in project.models.items()
         },
         {
@@ -101,6 +101,25 @@ def test_a_changed_field_means_what_it_is_part_of(
 ) -> None:
     held = applied(small.load(), revision=3)
     assert told(make_plan(small.replace(file, old, new).load(), held)) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "run"),
+    [
+        ("default.yaml", "task:", "resources: {memory: 8Gi}\ntask:", True),
+        ("loans.yaml", "path: ${data}", "path: other", True),
+        ("default.yaml", "task:", "promotion: manual\ntask:", False),
+        ("default.yaml", "task:", "description: Of loans.\ntask:", False),
+    ],
+)
+def test_what_may_mend_a_run_is_tried_where_nothing_was_made_yet(
+    small: SmallProject, file: str, old: str, new: str, run: bool
+) -> None:
+    held = applied(small.load(), trained=False)
+    (change,) = (
+        change for change in make_plan(small.replace(file, old, new).load(), held).changes if change.kind == "Model"
+    )
+    assert change.run is run
 
 
 def test_a_parameter_that_comes_to_the_same_pipeline_changes_nothing(small: SmallProject) -> None:

@@ -148,11 +148,17 @@ def _model_change(definition: ModelDefinition, record: HeldModel | None, because
         del changed["with"]  # a parameter that comes to the same pipeline
     parts = tuple(part for part in ("training", "deployment", "prose") if changed[part])
     fields = tuple(field for part in changed.values() for field in part)
-    run = bool(changed["training"] or because or record.archived)
+    mended = not record.trained and before is not None and _run_with(before) != _run_with(definition)
+    run = bool(changed["training"] or because or record.archived or mended)
     if not (parts or run):
         return None
     action = Action.RESTORE if record.archived else Action.UPDATE
     return Change("Model", definition.name, action, record.revision, parts, run, fields, because)
+
+
+def _run_with(definition: ModelDefinition) -> object:
+    """What may fail a run and is no part of what it makes: its limits, where its sources lie, how they are checked."""
+    return definition.document.resources, [source.content() for source in definition.trained_on()]
 
 
 def _part(definition: ModelDefinition | None, part: str) -> dict[str, Any]:

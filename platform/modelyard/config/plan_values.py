@@ -29,6 +29,8 @@ class HeldModel:
     definition: Mapping[str, Any]
     """The content of the definition that was applied last."""
     archived: bool = False
+    trained: bool = True
+    """Whether it has a version."""
 
 
 @dataclass(frozen=True)
