@@ -41,7 +41,6 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
         "MODELYARD_TOKEN_FILE": "/var/run/token",
         "MODELYARD_AUTH_FILE": "/etc/modelyard/auth.yaml",
         "MODELYARD_RUN_KEY_FILE": "/etc/modelyard/run-key",
-        "MODELYARD_RUNS_PER_TEAM": "50",
         "MODELYARD_TRAINER": "trainer:1",
         "MODELYARD_SOURCES": "/data,s3://lender/data",
     }
@@ -54,7 +53,7 @@ def test_variables_say_otherwise(tmp_path: Path) -> None:
     assert (settings.datasets, settings.launcher) == ("s3://yard/datasets", "kubernetes")
     assert (settings.token, settings.token_file) == ("canary", "/var/run/token")
     assert (settings.auth_file, settings.run_key_file) == ("/etc/modelyard/auth.yaml", "/etc/modelyard/run-key")
-    assert (settings.runs_per_team, settings.trainer) == (50, "trainer:1")
+    assert settings.trainer == "trainer:1"
     assert settings.sources == ("/data", "s3://lender/data")
     assert "canary" not in repr(settings)
     assert settings.variables() == variables

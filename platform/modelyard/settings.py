@@ -36,7 +36,6 @@ VARIABLES = (
     "MODELYARD_PROJECT",  # read by dags/
     "MODELYARD_REGISTRY",
     "MODELYARD_RUN",
-    "MODELYARD_RUNS_PER_TEAM",
     "MODELYARD_RUN_KEY_FILE",
     "MODELYARD_SOURCES",
     "MODELYARD_SPECS",
@@ -46,10 +45,6 @@ VARIABLES = (
     "MODELYARD_TRIES",
 )
 """Every environment variable that means something, here or to a part that can't import this."""
-
-
-RUNS_PER_TEAM = 1000
-"""Open runs of a team: more than any has models, and few enough for every list of them to be read at once."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,6 @@ class Settings:
     trainer: str = ""
     """`MODELYARD_TRAINER`: the image that a cluster's runs train in, with a digest or a tag that is never moved; a
     registry service tells it to whoever asks for a run."""
-    runs_per_team: int = RUNS_PER_TEAM
-    """`MODELYARD_RUNS_PER_TEAM`: how many runs of a team may be open when an author asks a registry service for one
-    more; a thousand unless said."""
     run: str = ""
     """`MODELYARD_RUN`: in a job's pod, the run that it works for."""
     tries: int = 0
@@ -133,7 +125,6 @@ class Settings:
             "MODELYARD_PARALLEL": str(self.parallel),
             "MODELYARD_REGISTRY": self.registry,
             "MODELYARD_RUN": self.run,
-            "MODELYARD_RUNS_PER_TEAM": str(self.runs_per_team) if self.runs_per_team != RUNS_PER_TEAM else "",
             "MODELYARD_RUN_KEY_FILE": self.run_key_file,
             "MODELYARD_SPECS": str(self.specs),
             "MODELYARD_TOKEN": self.token,
@@ -166,7 +157,7 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         environment=environment.get("MODELYARD_ENVIRONMENT", "default"),
         actor=environment.get("MODELYARD_ACTOR") or _login_name(),
         allow_bundles=environment.get("MODELYARD_ALLOW_BUNDLES") == "1",
-        parallel=_count(environment, "MODELYARD_PARALLEL", os.cpu_count() or 1),
+        parallel=_parallel(environment),
         token=environment.get("MODELYARD_TOKEN", ""),
         token_file=_file(environment, "MODELYARD_TOKEN_FILE"),
         auth_file=environment.get("MODELYARD_AUTH_FILE", ""),
@@ -174,7 +165,6 @@ def read_settings(root: Path, environment: Mapping[str, str] = os.environ) -> Se
         controller_file=environment.get("MODELYARD_CONTROLLER_FILE", ""),
         sources=_sources(environment),
         trainer=environment.get("MODELYARD_TRAINER", ""),
-        runs_per_team=_count(environment, "MODELYARD_RUNS_PER_TEAM", RUNS_PER_TEAM),
         run=environment.get("MODELYARD_RUN", ""),
         tries=_tries(environment),
     )
@@ -203,10 +193,10 @@ def _launcher(environment: Mapping[str, str]) -> str:
     return name
 
 
-def _count(environment: Mapping[str, str], name: str, usual: int) -> int:
-    text = environment.get(name) or str(usual)
+def _parallel(environment: Mapping[str, str]) -> int:
+    text = environment.get("MODELYARD_PARALLEL") or str(os.cpu_count() or 1)
     if not text.isdecimal() or not int(text):
-        reason = f"{name} is `{text}`"
+        reason = f"MODELYARD_PARALLEL is `{text}`"
         raise UsageError(reason, "set it to a whole number from 1 on, or leave it unset")
     return int(text)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, Run, RunProgress, RunState
 from tests.registries import NOON
 from tests.registry.making import DIGEST, apply, definition, feature_set, run_of, spec_of
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from modelyard.registry.records import ModelRecord
     from modelyard.registry.registry import Registry
     from tests.registries import Clock
-    from tests.registry.places import Place
 
 RUN_ID = run_of().id
 
@@ -66,24 +64,6 @@ def test_of_a_new_run_only_what_it_asks_for_is_taken_over(registry: Registry, cl
 def test_a_new_run_is_of_a_model(registry: Registry) -> None:
     with pytest.raises(NotFound, match="no model"):
         registry.queue_run(run_of("nobody"))
-
-
-def test_a_team_has_so_many_open_runs(local: LocalRegistry, place: Place, clock: Clock) -> None:
-    bounded = LocalRegistry(place.metadata(), place.artifacts(), actor="service", clock=clock, runs_per_team=2)
-    author = bounded.acting_as("amina", operator=False)
-    apply(local, "gh", owner="fraud")
-    for attempt in (1, 2):
-        author.queue_run(run_of(attempt=attempt))
-    third = run_of(attempt=3)
-    for queue in (lambda: author.queue_run(third), lambda: _applied(author, third)):
-        with pytest.raises(Conflict, match="`credit-ke` has 2 runs that have not ended"):
-            queue()
-    assert author.queue_run(run_of()).id == RUN_ID, "one that is there already"
-    assert author.queue_run(run_of("gh")).team == "fraud"
-    assert bounded.queue_run(third).id == third.id, "an operator asks for more"
-    for attempt in (1, 2):
-        author.cancel_run(run_of(attempt=attempt).id)
-    assert author.queue_run(run_of(attempt=4)).state is RunState.QUEUED
 
 
 @pytest.mark.parametrize("attempt", [-1, 0, 10**9, 10**30])

@@ -43,7 +43,7 @@ def registry(
     stores = registry_stores(settings.registry)
     # Only an object store has URLs for the pods of runs.
     datasets = workspace.datasets if settings.datasets_in_s3 else None
-    served = stores.registry(settings.actor, runs_per_team=settings.runs_per_team)
+    served = stores.registry(settings.actor)
     serve(
         served,
         host,

@@ -28,8 +28,6 @@ class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, His
         operator: Whether he may do what operators alone may.
         teams: The teams for which he may make things; all of them unless said.
         run: The run that acts; none unless said.
-        runs_per_team: How many runs of a team may be open when one who is no operator asks for one more; any number
-            unless said.
         clock: The time, in UTC; this machine's unless said.
     """
 

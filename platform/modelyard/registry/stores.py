@@ -23,15 +23,13 @@ class RegistryStores:
     artifacts: ArtifactStore
     """The bytes."""
 
-    def registry(self, actor: str, *, runs_per_team: int | None = None) -> LocalRegistry:
+    def registry(self, actor: str) -> LocalRegistry:
         """The registry.
 
         Args:
             actor: Who is named in its history.
-            runs_per_team: How many runs of a team may be open when its authors ask for one more; any number unless
-                said.
         """
-        return LocalRegistry(self.metadata, self.artifacts, actor=actor, runs_per_team=runs_per_team)
+        return LocalRegistry(self.metadata, self.artifacts, actor=actor)
 
     def close(self) -> None:
         """Close the connections."""

@@ -44,12 +44,10 @@ class Rules:
         operator: Whether he may do what operators alone may: whoever has the stores themselves at hand is one.
         teams: The teams for which he may make models, feature sets and runs; all of them unless said.
         run: The run that acts, which touches no version of another one; none unless said.
-        runs_per_team: How many runs of a team may be open when one who is no operator asks for one more; any number
-            unless said.
         clock: The time. Order hangs on sequences alone; a wrong clock makes wrong dates, and nothing else.
     """
 
-    def __init__(  # noqa: PLR0913 - the stores, and for whom the rules act
+    def __init__(
         self,
         metadata: MetadataStore,
         artifacts: ArtifactStore,
@@ -58,7 +56,6 @@ class Rules:
         operator: bool = True,
         teams: Collection[str] | None = None,
         run: str | None = None,
-        runs_per_team: int | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._metadata = metadata
@@ -68,7 +65,6 @@ class Rules:
         self._operator = operator
         self._teams = teams
         self._run = run
-        self._runs_per_team = runs_per_team
         self._clock = clock
 
     def _happening(self, subject: str, kind: str, details: dict[str, Any]) -> Happening:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from modelyard.canonical import digest
@@ -24,7 +23,7 @@ from modelyard.registry.checks import (
     check_run_id,
     check_text,
 )
-from modelyard.registry.pages import MOST, check_limit, every
+from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, Run, RunState
 from modelyard.registry.rules.base import Rules, read_content, settled
 from modelyard.registry.run_spec import RunSpec
@@ -76,7 +75,6 @@ class RunRules(Rules):
             applied: The model's definition.
         """
         check_count(run.attempt, "a run's attempt", 1, GREATEST_COUNT)
-        self._check_room(model.team)
         spec = read_content(RunSpec, run.spec, f"the specification of run `{run.id}`")
         self._check_spec(run, spec, applied)
         return Run(
@@ -92,16 +90,6 @@ class RunRules(Rules):
             created_by=self._actor,
             authors=with_names(model.authors, [self._actor]),
         )
-
-    def _check_room(self, team: str) -> None:
-        """Make sure that not too many runs of a team are open; those asked for at the same moment may all be let in."""
-        most = self._runs_per_team
-        if self._operator or most is None:
-            return
-        runs = every(lambda page: self._metadata.open_runs(page=page, limit=MOST))
-        if len([*islice((run for run in runs if run.team == team), most)]) == most:
-            msg = f"the team `{team}` has {most} runs that have not ended, and no more may wait"
-            raise Conflict(msg, "wait until some have ended, or `modelyard runs cancel` those that nobody needs")
 
     def _check_spec(self, run: Run, spec: RunSpec, applied: ModelDefinition) -> None:
         """Make sure that a run is called what it asks for, and that it asks for what is recorded."""
