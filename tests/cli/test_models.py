@@ -11,7 +11,17 @@ import pytest
 from modelyard.cli.main import run
 from modelyard.registry.home import RegistryHome
 from modelyard.registry.transfer import register_version
-from tests.registry.making import apply, begin, claim_of, claim_of_run, register, run_of, write_files
+from tests.registry.making import (
+    apply,
+    begin,
+    claim_of,
+    claim_of_run,
+    definition,
+    register,
+    run_of,
+    spec_of,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,8 +125,10 @@ def test_a_version_is_approved_and_shown_so(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = RegistryHome(home).registry("amina")
-    apply(registry, approval="required", timezone="Africa/Nairobi")
-    register_version(registry, claim_of_run(begin(registry, run_of())), write_files(tmp_path / "made"))
+    document = {"approval": "required", "timezone": "Africa/Nairobi"}
+    apply(registry, **document)
+    begun = begin(registry, run_of(spec=spec_of(definition(**document))))
+    register_version(registry, claim_of_run(begun), write_files(tmp_path / "made"))
 
     assert run(["promote", "ke"]) == 1
     assert "modelyard approve ke 1" in capsys.readouterr().err
