@@ -140,10 +140,11 @@ def register(registry: Registry, folder: Path, key: str = "key", model: str = "k
 
 
 def spec_of(applied: Mapping[str, Any], **fields: Any) -> RunSpec:
-    """What a run of a definition is asked to make."""
+    """What a run of a definition is asked to make: with the first version of each feature set, unless said."""
     read = ModelDefinition.model_validate_json(json.dumps(applied))
-    made = {"as_of": datetime(2026, 11, 20, tzinfo=UTC), "to": date(2026, 11, 20), "code": DIGEST, **fields}
-    return RunSpec(definition=read, environment=DIGEST, **made)
+    pins = tuple(FeatureSetPin(name=name, version=1, digest=one.digest) for name, one in read.feature_sets.items())
+    usual = {"as_of": datetime(2026, 11, 20, tzinfo=UTC), "to": date(2026, 11, 20), "feature_sets": pins}
+    return RunSpec(definition=read, **{**usual, "code": DIGEST, "environment": DIGEST, **fields})
 
 
 def flip_byte(path: Path) -> None:
