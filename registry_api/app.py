@@ -15,6 +15,7 @@ from registry_api.access import OPEN_PATHS, RegistryRoute
 from registry_api.errors import add_error_handlers
 from registry_api.limits import BodyLimits
 from registry_api.metrics import Metrics
+from registry_api.page_tokens import PageTokens
 from registry_api.routes import (
     artifacts,
     bundles,
@@ -50,6 +51,7 @@ def create_app(
     authenticator: Authenticator | None = None,
     *,
     trainer: str = "",
+    run_key: bytes = b"",
 ) -> FastAPI:
     """The service over a registry.
 
@@ -58,6 +60,7 @@ def create_app(
         datasets: Where training sets are, whose URLs runs' pods are given.
         authenticator: Says who calls; without one, the programs of this machine may do everything.
         trainer: The image that runs train in; nobody is told any unless said.
+        run_key: The installation's key; services that have the same one take each other's page tokens.
 
     Raises:
         ModelyardError: Nothing says who may call one of the routes.
@@ -74,6 +77,7 @@ def create_app(
     app.state.registry = registry
     app.state.datasets = datasets
     app.state.trainer = trainer
+    app.state.page_tokens = PageTokens(run_key)
     app.state.metrics = Metrics()
     app.state.authenticator = authenticator
     for router in routers:

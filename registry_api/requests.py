@@ -15,12 +15,22 @@ from modelyard.registry.checks import GREATEST_NUMBER, NAME, RUN_ID, SUBJECT
 from modelyard.registry.local import LocalRegistry
 from modelyard.registry.pages import MOST
 from registry_api.access import RegistryRoute, registry_of
+from registry_api.page_tokens import PageTokens
 
 Served = Annotated[LocalRegistry, Depends(registry_of)]
 """The registry that the app serves, acting for whoever calls."""
 
 Sees = Annotated[Callable[[str], bool], Depends(sight_of)]
 """Whether whoever calls may know of what a team owns: lists show him nothing else."""
+
+
+def _page_tokens(request: Request) -> PageTokens:
+    tokens: PageTokens = request.app.state.page_tokens
+    return tokens
+
+
+Tokens = Annotated[PageTokens, Depends(_page_tokens)]
+"""The page tokens of lists that leave something out."""
 
 ModelName = Annotated[str, Path(pattern=f"^{NAME}$", description="The model's name.", examples=["ke_loan_default"])]
 FeatureSetName = Annotated[str, Path(pattern=f"^{NAME}$", description="The feature set's name.")]

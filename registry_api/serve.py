@@ -27,6 +27,7 @@ def serve(  # noqa: PLR0913 - what it serves, where, and for whom
     linger: float = 0,
     authenticator: Authenticator | None = None,
     trainer: str = "",
+    run_key: bytes = b"",
 ) -> None:
     """Serve a registry until SIGINT or SIGTERM; requests in progress are answered first.
 
@@ -39,6 +40,7 @@ def serve(  # noqa: PLR0913 - what it serves, where, and for whom
         linger: Seconds after the signal for which requests are still taken, so that every client learns of it.
         authenticator: Says who calls; without one, the programs of this machine alone may.
         trainer: The image that runs train in; nobody is told any unless said.
+        run_key: The installation's key; services that have the same one take each other's page tokens.
 
     Raises:
         UsageError: The address could be reached from another machine and nothing says who may call; or it is taken; or
@@ -51,5 +53,5 @@ def serve(  # noqa: PLR0913 - what it serves, where, and for whom
     registry.ping()  # it says now, and not to every client, what is wrong with it
     with open_listener(host, port) as listener:
         tell(address_of(listener, host))
-        app = create_app(registry, datasets, authenticator, trainer=trainer)
+        app = create_app(registry, datasets, authenticator, trainer=trainer, run_key=run_key)
         Server(app, linger=linger).run(sockets=[listener])

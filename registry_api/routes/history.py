@@ -11,7 +11,7 @@ from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import ChangePage, Event, Page
 from registry_api import examples
 from registry_api.openapi import answers
-from registry_api.requests import Limit, PageToken, Sees, Served, StrictRoute, Subject
+from registry_api.requests import Limit, PageToken, Sees, Served, StrictRoute, Subject, Tokens
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
@@ -57,11 +57,11 @@ def _shown(registry: LocalRegistry, sees: Callable[[str], bool]) -> Callable[[st
 
 @router.get("/dependents/{subject}", tags=["lineage"], responses=answers(examples.page(f"model:{examples.MODEL}")))
 def list_dependents(
-    registry: Served, sees: Sees, subject: Subject, page: PageToken = None, limit: Limit = 100
+    registry: Served, sees: Sees, tokens: Tokens, subject: Subject, page: PageToken = None, limit: Limit = 100
 ) -> Page[str]:
     """The subjects that have ever depended on a source or a feature set, those that the caller may see."""
-    found = registry.dependents(subject, page=page, limit=limit)
-    return Page(items=tuple(filter(_shown(registry, sees), found.items)), next=found.next)
+    shown = _shown(registry, sees)
+    return tokens.page(lambda after: registry.dependents(subject, page=after, limit=limit), page, shown)
 
 
 @router.get("/affected/{subject}", tags=["lineage"], responses=answers(examples.several(examples.AFFECTED)))

@@ -9,16 +9,19 @@ from modelyard.registry.messages import ApplyModel, Archive
 from modelyard.registry.records import ModelRecord, Page, Run
 from registry_api import examples
 from registry_api.openapi import answers
-from registry_api.requests import Limit, ModelName, PageToken, Sees, Served, StrictRoute
+from registry_api.requests import Limit, ModelName, PageToken, Sees, Served, StrictRoute, Tokens
 
 router = APIRouter(prefix="/v1/models", tags=["models"], route_class=StrictRoute)
 
 
 @router.get("", responses=answers(examples.page(examples.RECORD)))
-def list_models(registry: Served, sees: Sees, page: PageToken = None, limit: Limit = 100) -> Page[ModelRecord]:
+def list_models(
+    registry: Served, sees: Sees, tokens: Tokens, page: PageToken = None, limit: Limit = 100
+) -> Page[ModelRecord]:
     """All models that the caller may see, by name, archived ones included."""
-    found = registry.models(page=page, limit=limit)
-    return Page(items=tuple(model for model in found.items if sees(model.team)), next=found.next)
+    return tokens.page(
+        lambda after: registry.models(page=after, limit=limit), page, shown=lambda model: sees(model.team)
+    )
 
 
 @router.get("/{model}", responses=answers(examples.RECORD, 404))

@@ -17,7 +17,7 @@ from modelyard.registry.records import Page, Run, RunProgress
 from modelyard.training.tasks import pod_task
 from registry_api import examples
 from registry_api.openapi import answers, failures
-from registry_api.requests import Limit, PageToken, RunId, Sees, Served, StrictRoute
+from registry_api.requests import Limit, PageToken, RunId, Sees, Served, StrictRoute, Tokens
 
 if TYPE_CHECKING:
     from modelyard.datasets.store import DatasetStore
@@ -44,19 +44,19 @@ def queue_run(
 
 
 @router.get("/runs", responses=answers(examples.page(examples.TRAINING)))
-def list_runs(registry: Served, sees: Sees, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+def list_runs(registry: Served, sees: Sees, tokens: Tokens, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
     """All runs that the caller may see, the newest first."""
-    return _seen(registry.runs(page=page, limit=limit), sees)
-
-
-def _seen(found: Page[Run], sees: Sees) -> Page[Run]:
-    return Page(items=tuple(run for run in found.items if sees(run.team)), next=found.next)
+    return tokens.page(lambda after: registry.runs(page=after, limit=limit), page, shown=lambda run: sees(run.team))
 
 
 @router.get("/open-runs", responses=answers(examples.page(examples.QUEUED)))
-def list_open_runs(registry: Served, sees: Sees, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
+def list_open_runs(
+    registry: Served, sees: Sees, tokens: Tokens, page: PageToken = None, limit: Limit = 100
+) -> Page[Run]:
     """Runs that are not terminal and that the caller may see, the oldest first."""
-    return _seen(registry.open_runs(page=page, limit=limit), sees)
+    return tokens.page(
+        lambda after: registry.open_runs(page=after, limit=limit), page, shown=lambda run: sees(run.team)
+    )
 
 
 @router.get("/runs/{run_id}", responses=answers(examples.TRAINING, 404))

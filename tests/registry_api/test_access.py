@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +12,13 @@ from fastapi.testclient import TestClient
 
 from modelyard.asgi.auth.authenticator import Authenticator
 from modelyard.asgi.auth.routes import check_routes
-from modelyard.errors import ModelyardError
+from modelyard.errors import InvalidData, ModelyardError
+from modelyard.registry.records import Page
 from registry_api.access import RULES, RegistryRoute, find_run
 from registry_api.app import create_app
+from registry_api.page_tokens import PageTokens
 from registry_api.routes import health
-from tests.principals import OTHER, OWN, bearer, entry, token_of, write_auth_file
+from tests.principals import KEY, OTHER, OWN, bearer, entry, token_of, write_auth_file
 from tests.registries import open_registry
 from tests.registry.making import apply, definition, feature_set, run_of, spec_of
 
@@ -96,6 +99,31 @@ def test_lists_show_what_their_caller_may_see(
     assert {own, other} <= listed("all but operator elsewhere")
     assert listed("viewer") & {own, other} == {own}
     assert listed("viewer elsewhere") & {own, other} == {other}
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/runs", "/v1/open-runs", "/v1/dependents/source:loans"])
+def test_page_tokens_name_nothing(client: TestClient, path: str) -> None:
+    token: str | None = None
+    pages: list[list[Any]] = []
+    while token is not None or not pages:
+        query = "" if token is None else f"&page={token}"
+        page = ask(client, "viewer", "GET", f"{path}?limit=1{query}").json()
+        pages.append(page["items"])
+        token = page["next"]
+        told = base64.urlsafe_b64decode((token or "") + "=" * (-len(token or "") % 4))
+        assert not any(name in told for name in (b'"fr"', b"fr-", b"model:fr"))
+    assert sorted(map(len, pages)) == [0, 1]
+
+
+def test_services_with_one_key_take_each_others_page_tokens() -> None:
+    def names(after: str | None) -> Page[str]:
+        return Page(items=(after or "first",), next="after ke")
+
+    token = PageTokens(KEY).page(names, None, lambda _: True).next
+    assert PageTokens(KEY).page(names, token, lambda _: True).items == ("after ke",)
+    for others in (PageTokens(), PageTokens(KEY[::-1])):
+        with pytest.raises(InvalidData, match="not one of this list"):
+            others.page(names, token, lambda _: True)
 
 
 def test_feature_sets_are_shared(client: TestClient) -> None:

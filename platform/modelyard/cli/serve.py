@@ -31,6 +31,7 @@ def registry(
     linger: Linger = 0,
 ) -> None:
     """Serve a registry over HTTP; /docs describes it."""
+    from modelyard.run_tokens import read_run_key
     from modelyard.wiring import registry_stores
     from modelyard.workspace import open_workspace
 
@@ -55,6 +56,7 @@ def registry(
             settings.auth_file, run_key_file=settings.run_key_file, find_run=find_run(served)
         ),
         trainer=settings.trainer,
+        run_key=read_run_key(settings.run_key_file) if settings.run_key_file else b"",
     )
 
 
