@@ -11,7 +11,7 @@ import pytest
 from modelyard.errors import IntegrityError, NotFound, Unavailable
 from modelyard.registry.backup import back_up, restore
 from modelyard.registry.home import RegistryHome
-from modelyard.scoring.live import MOST_DOUBLINGS, PREPARED_BEFORE, LiveModels
+from modelyard.scoring.live import MOST_DOUBLINGS, PREPARED_BEFORE, LiveModels, Slot
 from tests.scoring.versions import apply, plain_definition, register
 
 if TYPE_CHECKING:
@@ -97,6 +97,25 @@ def test_an_empty_registry_is_ready(live: LiveModels[str], clock: Clock) -> None
     assert live.ready
     assert live.problem == ""
     assert live.slots() == []
+
+
+def test_it_is_not_ready_while_a_model_still_has_no_slot(registry: LocalRegistry, loader: Loader, clock: Clock) -> None:
+    for name in ("gh", "ke"):
+        model(registry, name)
+        registry.promote(name, version(registry, name, "first"), live_from=clock())
+    told: list[bool] = []
+
+    class Asked(LiveModels[str]):
+        """Is asked before each step, as a probe may do at any moment."""
+
+        def _put(self, slot: Slot[str]) -> None:
+            told.append(self.ready or self.tried)
+            super()._put(slot)
+
+    live = Asked(registry, loader)
+    live.refresh(clock())
+    assert told == [False] * 4
+    assert live.ready
 
 
 def test_a_planned_promotion_takes_effect_at_its_instant(

@@ -134,6 +134,8 @@ class LiveModels(Generic[T]):
         except ModelyardError as error:
             self.problem = error.reason
         self._advance_all(now)
+        # Only now that every model has its slot: one without a slot would not be missed.
+        self._answered = self._answered or not self.problem
         for model in sorted(self._facts):
             self._prepare(model, now)
 
@@ -148,7 +150,6 @@ class LiveModels(Generic[T]):
             self._begin_anew(read)
         self._facts = {**self._facts, **read}
         self._cursor = changes.cursor
-        self._answered = True
 
     def _begin_anew(self, models: Collection[str]) -> None:
         # The same number may be another version now: all are loaded again, and until then what is loaded answers.
