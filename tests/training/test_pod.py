@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
 
 POD = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from modelyard.errors import InvalidData, Unavailable
 from modelyard.jobs.pod import run_pod
@@ -62,6 +63,16 @@ def start(folder: Path, address: str, work: str, *, ends_run: bool = True) -> su
     return subprocess.Popen([sys.executable, str(script)], cwd=folder, env=environment, stdout=subprocess.DEVNULL)
 
 
+WAIT_TO_GO = "while not os.path.exists('go'): time.sleep(0.01)"
+"""Work that goes on when the test says so: what was told is reported beside the work, and must not be too late."""
+
+
+def let_go(folder: Path, registry: LocalRegistry) -> None:
+    """Let the work go on once the registry has heard what it does."""
+    until(lambda: registry.run_progress(run_of().id))
+    (folder / "go").touch()
+
+
 def until(look: Callable[[], Any]) -> Any:
     end = time.monotonic() + 60
     while not (found := look()):
@@ -95,7 +106,8 @@ def test_an_outcome_is_told_and_left_behind(
 def test_a_build_does_not_say_how_its_run_ended(tmp_path: Path, registry: LocalRegistry) -> None:
     """Else its word would be taken for that of the same try's training, should that die without one."""
     with serving(registry) as service:
-        process = start(tmp_path, service.url, "time.sleep(0.5)", ends_run=False)
+        process = start(tmp_path, service.url, WAIT_TO_GO, ends_run=False)
+        let_go(tmp_path, registry)
         assert process.wait(60) == 0
     told = registry.run_progress(run_of().id)
     assert told is not None
@@ -112,9 +124,10 @@ def test_a_registry_that_is_away_stops_no_work(tmp_path: Path) -> None:
 def test_a_signal_ends_the_work_whatever_it_is_in(tmp_path: Path, registry: LocalRegistry) -> None:
     with serving(registry) as service:
         # One call into C that holds the interpreter: no handler of Python's would run.
-        process = start(tmp_path, service.url, "time.sleep(0.3); __import__('re').match(r'(a|a?)+$', 'a' * 40 + 'b')")
-        until(lambda: registry.run_progress(run_of().id))
-        time.sleep(0.5)
+        matching = "__import__('re').match(r'(a|a?)+$', 'a' * 40 + 'b')"
+        process = start(tmp_path, service.url, f"{WAIT_TO_GO}\n    {matching}")
+        let_go(tmp_path, registry)
+        time.sleep(0.5)  # until it is in there; nothing tells
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM
@@ -140,27 +153,28 @@ def test_a_message_fits_and_can_be_read() -> None:
 
 
 class Slow:
-    """A registry that takes its time, or refuses."""
+    """A registry that answers once it may."""
 
-    def __init__(self, seconds: float, error: Exception | None = None) -> None:
+    def __init__(self) -> None:
         self.told: list[RunProgress] = []
-        self._seconds, self._error = seconds, error
+        self.asked, self.may = threading.Event(), threading.Event()
 
     def report_progress(self, progress: RunProgress) -> RunProgress:
-        time.sleep(self._seconds)
-        if self._error is not None:
-            raise self._error
+        self.asked.set()
+        assert self.may.wait(30)
         self.told.append(progress)
         return progress
 
 
 def test_progress_is_told_beside_the_work_and_the_outcome_last() -> None:
-    slow: Any = Slow(0.3)
+    slow: Any = Slow()
     reporter = Reporter(slow, "ke-aaaaaaaaaaaa-1", 1)
-    begun = time.monotonic()
+    reporter.tell("fitting", 0)
+    assert slow.asked.wait(30)
     for part in range(100):
         reporter.tell("fitting", part / 100)
-    assert time.monotonic() - begun < 0.2
+    assert slow.told == []
+    slow.may.set()
     reporter.close(Outcome(ok=True, version=4))
     assert len(slow.told) <= 3
     assert slow.told[-1].outcome == Outcome(ok=True, version=4)
@@ -168,7 +182,15 @@ def test_progress_is_told_beside_the_work_and_the_outcome_last() -> None:
 
 @pytest.mark.parametrize("error", [Unavailable("gone"), Conflict("a later try has begun")])
 def test_a_registry_that_refuses_stops_no_work(error: Exception) -> None:
-    refusing: Any = Slow(0, error)
+    asked = threading.Event()
+
+    class Refusing:
+        def report_progress(self, _: RunProgress) -> RunProgress:
+            asked.set()
+            raise error
+
+    refusing: Any = Refusing()
     reporter = Reporter(refusing, "ke-aaaaaaaaaaaa-1", 1)
     reporter.tell("fitting", 0.5)
+    assert asked.wait(30)
     reporter.close(Outcome(ok=True))
