@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from modelyard.asgi.listening import address_of, open_listener
 from modelyard.asgi.server import Server
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from modelyard.asgi.auth.authenticator import Authenticator
-    from modelyard.asgi.draining import Drained
     from modelyard.datasets.store import DatasetStore
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -67,12 +66,20 @@ def serving(
     trainer: str = "",
 ) -> Iterator[Service]:
     """A server for a registry, in a thread of its own."""
-    server = Server(create_app(registry, datasets, authenticator, trainer=trainer))
+    app = create_app(registry, datasets, authenticator, trainer=trainer)
+    with running(app) as url:
+        yield Service(url, app)
+
+
+@contextmanager
+def running(app: FastAPI) -> Iterator[str]:
+    """The address of a server in a thread of its own."""
+    server = Server(app)
     with open_listener(HOST, 0) as listener:  # it takes requests from now on; they wait until the server has started
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Service(address_of(listener, HOST), cast("FastAPI", cast("Drained", server.config.app).app))
+            yield address_of(listener, HOST)
         finally:
             server.should_exit = True
             thread.join()

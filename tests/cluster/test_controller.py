@@ -115,11 +115,9 @@ def test_what_becomes_of_runs(place: Controllers) -> None:
         f"/api/v1/namespaces/{world.namespace}/pods/{pod['metadata']['name']}", uid=pod["metadata"]["uid"]
     )
     until(lambda: b"line 5\n" in place.log(slow), seconds=40, what="the log of what runs")
-    begun = time.monotonic()
     place.registry.cancel_run(slow.id)
     (cancelled,) = until_ended(place, [slow], 25)
     assert (cancelled.state, cancelled.reason) == (RunState.CANCELLED, "cancelled")
-    assert time.monotonic() - begun < 25
     until(lambda: not world.pods(f"{slow.id}-1"), seconds=20, what="the end of its pod")
     assert b"line 5\n" in place.log(slow), "its log outlives it"
     failed, again = until_ended(place, [bad, evicted], 60)
@@ -133,7 +131,6 @@ def test_what_becomes_of_runs(place: Controllers) -> None:
     assert controller.returncode == 0
     assert place.lease()["holderIdentity"] == "", "the Lease is handed over at once"
     place.registry.cancel_run(anew.id)
-    begun = time.monotonic()
     place.start()
     until_ended(place, [anew], 30)
     assert place.lease()["leaseTransitions"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -13,6 +12,7 @@ import yaml
 from modelyard.asgi.auth.authenticator import Authenticator
 from modelyard.errors import Unauthenticated, Unavailable
 from modelyard.training.launchers.kubernetes.api import Cluster, in_namespace, load_client
+from tests.cluster.tools import until
 from tests.cluster.world import drop_namespace, kubeconfig, make_namespace
 from tests.principals import granted
 
@@ -119,16 +119,15 @@ def test_an_account_that_is_gone_is_nobody(accounts: Accounts, folder: Path) -> 
     found = accounts.cluster.read(path)
     assert found is not None
     accounts.cluster.delete(path, uid=found["metadata"]["uid"])
-    asked = authenticator(folder, accounts.namespace)
-    deadline = time.monotonic() + 30
-    while True:  # the API server's own caches take a moment
+
+    def refused() -> bool:
         try:
-            asked.authenticate(shown)
+            authenticator(folder, accounts.namespace).authenticate(shown)
         except Unauthenticated:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(1)
-        asked = authenticator(folder, accounts.namespace)
+            return True
+        return False
+
+    until(refused, what="the API server's own caches to forget it")
 
 
 def test_a_service_that_may_not_ask_is_told_what_it_lacks(accounts: Accounts, folder: Path) -> None:

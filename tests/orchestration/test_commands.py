@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from modelyard.errors import InvalidData, Unavailable
 from modelyard.orchestration.commands import Command, environment_of, program
+from tests.waiting import gone, until
 
 
 def script(folder: Path, text: str) -> dict[str, str]:
@@ -29,14 +28,6 @@ def ran(folder: Path, text: str, words: tuple[str, ...] = ("score", "ke_loan_def
     lines: list[str] = []
     Command(words, folder, script(folder, text)).run(lines.append)
     return lines
-
-
-def ended(pid: int) -> bool:
-    """Whether a process is no more; whoever inherited it may not have taken notice yet."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_both_of_its_outputs_are_told_line_by_line(tmp_path: Path) -> None:
@@ -86,8 +77,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     command = Command(("score",), tmp_path, script(tmp_path, "sleep 60 & echo $!; wait"))
 
     def stop_once_it_spoke() -> None:
-        while not children:
-            time.sleep(0.01)
+        until(lambda: children)
         command.stop()
 
     stopper = threading.Thread(target=stop_once_it_spoke)
@@ -95,8 +85,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="signal 15"):
         command.run(children.append)
     stopper.join()
-    while not ended(int(children[0])):  # a signal was sent, and takes its time to arrive
-        time.sleep(0.01)
+    until(lambda: gone(int(children[0])))  # a signal was sent, and takes its time to arrive
 
 
 HANDLED = """
@@ -116,9 +105,9 @@ def test_a_signals_handler_may_stop_it_while_it_is_read(tmp_path: Path) -> None:
         assert task.stdout
         child = int(task.stdout.readline())
         task.send_signal(signal.SIGTERM)
-        _, errors = task.communicate(timeout=5)
+        _, errors = task.communicate(timeout=30)
     assert "ended with signal 15" in errors
-    assert ended(child)
+    until(lambda: gone(child))
 
 
 def test_what_does_not_listen_is_ended_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +119,7 @@ def test_what_does_not_listen_is_ended_after_a_while(tmp_path: Path, monkeypatch
     command = Command(("score",), tmp_path, script(tmp_path, "trap '' TERM; echo $$; while true; do sleep 1; done"))
     with pytest.raises(TimeoutError) as error:
         command.run(interrupted)
-    assert ended(int(str(error.value)))
+    assert gone(int(str(error.value)))
 
 
 @pytest.mark.timeout(30)

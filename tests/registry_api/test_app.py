@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -242,18 +241,17 @@ import sys
 from pathlib import Path
 from registry_api.serve import serve
 from tests.registry.making import open_local
-serve(open_local(Path(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), tell=print)
+serve(open_local(Path(sys.argv[1])), "127.0.0.1", 0, tell=lambda url: print(url, flush=True))
 """
 
 
 def test_a_signal_ends_it_after_the_requests_in_progress(tmp_path: Path) -> None:
     apply(open_local(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path), str(port)], stderr=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            _until_healthy(client)
+        assert process.stdout
+        with httpx.Client(base_url=process.stdout.readline().strip(), trust_env=False, timeout=30) as client:
+            client.get("/health").raise_for_status()
 
             def slow_body() -> Iterator[bytes]:
                 yield b'{"rea'
@@ -269,15 +267,3 @@ def test_a_signal_ends_it_after_the_requests_in_progress(tmp_path: Path) -> None
     finally:
         process.kill()
         process.communicate()
-
-
-def _until_healthy(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            client.get("/health")
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return

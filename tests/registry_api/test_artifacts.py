@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from modelyard.errors import StorageFull
 from modelyard.registry.records import VersionState
 from registry_api.ranges import Unsatisfiable, read_range
 from tests.registry.making import BODY, artifact, claim_of, run_of
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from modelyard.registry.local import LocalRegistry
@@ -143,16 +143,9 @@ def test_an_upload_that_breaks_leaves_nothing(
     request = f"PUT {target.url} HTTP/1.1\r\nHost: {host}\r\n{head}Content-Length: {len(BODY)}\r\n\r\n".encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(request + BODY[: int(len(BODY) * share)])
-        _until(lambda: list(local._artifacts.stored(claim.version.location)) != [])
-    _until(lambda: list(local._artifacts.stored(claim.version.location)) == [])
+        until(lambda: list(local._artifacts.stored(claim.version.location)) != [])
+    until(lambda: list(local._artifacts.stored(claim.version.location)) == [])
     assert httpx.put(service.url + target.url, content=BODY, headers=target.headers, trust_env=False).is_success
-
-
-def _until(condition: object) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():  # type: ignore[operator]  # a function of no arguments
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_kind_that_is_not_stored_is_refused(client: httpx.Client) -> None:

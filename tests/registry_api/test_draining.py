@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_a_service_that_is_told_to_end_answers_on_and_sends_its_clients_elsewhere(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "modelyard.cli.main", "serve", "registry", "--port", "0", "--linger", "2"]
+    words = [sys.executable, "-m", "modelyard.cli.main", "serve", "registry", "--port", "0", "--linger", "60"]
     with subprocess.Popen(
         words, cwd=tmp_path, env={"MODELYARD_HOME": str(tmp_path), "PATH": ""}, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -31,5 +31,6 @@ def test_a_service_that_is_told_to_end_answers_on_and_sends_its_clients_elsewher
             assert answer.status_code == 503
             answer = client.get("/v1/models")  # over a new connection: the last one was closed
             assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        process.send_signal(signal.SIGTERM)  # the second one does not wait for the sixty seconds
         # It ends as whoever is ended by the signal does.
         assert process.wait(30) in {0, -signal.SIGTERM}

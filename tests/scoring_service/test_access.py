@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +19,7 @@ from scoring_service.serve import serve
 from tests.principals import KEY, OTHER, bearer, entry, token_of, write_auth_file
 from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,10 +68,7 @@ def client(service: Service, tmp_path: Path, team: str) -> Iterator[TestClient]:
     own = [entry(f"own {role}", roles=ROLES[role], teams=[team]) for role in ("viewer", "author", "approver")]
     file.write_text(yaml.safe_dump({**said, "tokens": [*said["tokens"], *own]}))
     with TestClient(create_app(service, Authenticator(file))) as client:
-        deadline = time.monotonic() + 30
-        while client.get("/ready").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: service.live.ready)
         yield client
 
 
@@ -120,10 +117,7 @@ def test_a_model_that_is_not_loaded_is_looked_up(
     content = loans(owner=OTHER)
     content["document"]["name"] = "quiet"
     registry.apply_model(content, project="tests", expected_revision=0)
-    deadline = time.monotonic() + 30
-    while not any(slot.model == "quiet" for slot in service.live.slots()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: any(slot.model == "quiet" for slot in service.live.slots()))
     route = "POST /v1/models/{model}/score"
     assert "there is no model `quiet`" in ask(client, "own viewer", route, "quiet").text
     assert "no version of `quiet` is live" in ask(client, "viewer elsewhere", route, "quiet").text

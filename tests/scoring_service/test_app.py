@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +12,9 @@ from tests.scoring.published import feature_set, publish, register_set
 from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply, register
 from tests.training import yard
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from fastapi.testclient import TestClient
@@ -30,13 +29,6 @@ ROW = {"amount": 100.0, "channel": "ussd", "repeat": True}
 NAMES = "`amount`, `channel`, `repeat`"
 PLAIN = "can't be looked up: features of `loans` come from a plain table, `loans`"
 SCORE = "/v1/models/loans/score"
-
-
-def wait_for(true: Callable[[], Any], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -65,7 +57,7 @@ def history_live(registry: LocalRegistry, datasets: FilesystemDatasets, tmp_path
 
 @pytest.mark.usefixtures("loans_live")
 def test_rows_are_scored_by_their_features(client: TestClient, service: Service) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     answer = client.post(SCORE, json={"features": [ROW, {**ROW, "amount": None}]})
     assert answer.status_code == 200
     content = answer.json()
@@ -80,7 +72,7 @@ def test_entities_are_scored_by_what_was_published_last(
 ) -> None:
     table = yard.table()
     asked = [{"loan_id": "L7"}, {"loan_id": "nobody"}, {"loan_id": "L3"}]
-    wait_for(lambda: client.post(SCORE, json={"entities": asked}).status_code == 200)
+    until(lambda: client.post(SCORE, json={"entities": asked}).status_code == 200)
     content = client.post(SCORE, json={"entities": asked}).json()
     rows = table.select(list(yard.KINDS)).to_pylist()
     by_features = client.post(SCORE, json={"features": [rows[7], rows[3]]}).json()["predictions"]
@@ -97,7 +89,7 @@ def test_entities_are_scored_by_what_was_published_last(
         sets = client.post(SCORE, json={"entities": asked}).json()["feature_sets"]
         return bool(sets["history"]["as_of"] == "2026-07-01T00:00:00+00:00")
 
-    wait_for(newer)
+    until(newer)
     clock.pass_(days=2)
     stale = client.post(SCORE, json={"entities": asked})
     assert (stale.status_code, stale.headers["retry-after"]) == (503, "1")
@@ -119,7 +111,7 @@ def test_entities_are_scored_by_what_was_published_last(
 def test_faults_are_told_with_their_places(
     client: TestClient, service: Service, body: str, at: str, reason: str, hint: str
 ) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     answer = client.post(SCORE, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -131,7 +123,7 @@ def test_faults_are_told_with_their_places(
 
 @pytest.mark.usefixtures("loans_live")
 def test_bodies_of_the_wrong_kind_or_size_are_refused(client: TestClient, service: Service) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     plain = client.post(SCORE, content=b"{}", headers={"content-type": "text/plain"})
     large = client.post(SCORE, content=b" " * (1 << 17), headers={"content-type": "application/json"})
     pieces = client.post(
@@ -149,7 +141,7 @@ def test_other_names_of_this_machine_are_refused(client: TestClient) -> None:
 
 
 def test_unknown_paths_methods_and_models_are_problems(client: TestClient, service: Service) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     answers = [client.get("/v1/nothing"), client.get(SCORE), client.post(SCORE, json={"features": []})]
     assert [answer.status_code for answer in answers] == [404, 405, 404]
     assert all(answer.headers["content-type"] == "application/problem+json" for answer in answers)
@@ -158,13 +150,13 @@ def test_unknown_paths_methods_and_models_are_problems(client: TestClient, servi
 
 @pytest.mark.parametrize("name", ["..%2f..%2fetc", "%00", "ke#", "ke%3Fx=1", "x" * 5000, "%F0%9F%98%80", "%ff"])
 def test_names_that_nobody_has_are_not_found(client: TestClient, service: Service, name: str) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     assert client.post(f"/v1/models/{name}/score", json={"features": []}).status_code in (404, 405)
 
 
 @pytest.mark.usefixtures("loans_live")
 def test_models_are_listed_with_what_their_rows_hold(client: TestClient, service: Service) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     (model,) = client.get("/v1/models").json()["models"]
     assert model == {
         "model": "loans",
@@ -179,12 +171,12 @@ def test_models_are_listed_with_what_their_rows_hold(client: TestClient, service
 def test_readiness_says_what_is_amiss(
     client: TestClient, registry: LocalRegistry, clock: Clock, loans_live: int
 ) -> None:
-    wait_for(lambda: client.get("/v1/models").json()["models"])
+    until(lambda: client.get("/v1/models").json()["models"])
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json() == {"ready": True, "registry": "", "models": []}
     broken = register(registry, "loans", {"model.json": b"{}"})
     registry.promote("loans", broken, live_from=clock.pass_(minutes=1))
-    wait_for(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
+    until(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
     answer = client.get("/ready")
     (standing,) = answer.json()["models"]
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
@@ -199,7 +191,7 @@ def test_a_model_that_never_loaded_makes_the_service_unready(
 ) -> None:
     name = apply(registry, loans())
     registry.promote(name, register(registry, name, {"model.json": b"{}"}), live_from=clock())
-    wait_for(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
+    until(lambda: any(one["problem"] for one in client.get("/ready").json()["models"]))
     answer = client.get("/ready")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert client.get("/started").json() == {"started": True}, "it answers for the other models"
@@ -210,7 +202,7 @@ def test_a_model_that_never_loaded_makes_the_service_unready(
 
 @pytest.mark.usefixtures("loans_live")
 def test_requests_rows_and_versions_are_counted(client: TestClient, service: Service) -> None:
-    wait_for(lambda: service.live.ready)
+    until(lambda: service.live.ready)
     client.post(SCORE, json={"features": [ROW] * 5})
     client.post(SCORE, json={"features": [{}]})
     client.post("/v1/models/whatever/score", json={"features": [ROW]})

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.registries import Clock, open_registry
 from tests.scoring.trained import FOREST, loans, train
 from tests.scoring.versions import apply
 from tests.training import yard
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +60,7 @@ def service(name: str, home: Path, **environment: str) -> Iterator[tuple[subproc
 
 
 def wait_until_ready(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 60
-    while client.get("/ready").status_code != httpx.codes.OK:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: client.get("/ready").status_code == httpx.codes.OK, every=0.05)
 
 
 @pytest.mark.timeout(120)
@@ -97,10 +94,12 @@ def test_the_service_outlives_its_registry(home: Path) -> None:
         before = client.post(SCORE, json={"features": ROWS}).json()
         registry.kill()
         registry.wait()
-        deadline = time.monotonic() + 60
-        while not client.get("/ready").json()["registry"]:
-            assert time.monotonic() < deadline
+
+        def away() -> bool:
             assert client.post(SCORE, json={"features": ROWS}).json() == before
+            return bool(client.get("/ready").json()["registry"])
+
+        until(away, every=0.1, what="the word that the registry is away")
         assert client.get("/ready").status_code == httpx.codes.OK
         assert client.post(SCORE, json={"features": ROWS}).json() == before
         assert "modelyard_scoring_registry_up 0.0" in client.get("/metrics").text

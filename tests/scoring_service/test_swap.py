@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
 
 from scoring_service.app import create_app
+from tests.registries import running
 from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply
 from tests.training import yard
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
@@ -26,22 +24,6 @@ if TYPE_CHECKING:
 
 ROWS = yard.table(rows=50, seed=9).select(list(yard.KINDS)).to_pylist()
 SCORE = "/v1/models/loans/score"
-
-
-@contextmanager
-def serving(service: Service) -> Iterator[str]:
-    """The address of a real server in a thread."""
-    server = uvicorn.Server(uvicorn.Config(create_app(service), port=0, log_level="error", lifespan="on"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 class Askers:
@@ -78,21 +60,23 @@ def test_twenty_promotions_lose_no_request_and_mix_no_answer(
         train(registry, tmp_path / "runs", loans(), table=yard.table(seed=seed), attempt=seed) for seed in range(4)
     ]
     registry.promote(name, versions[0], live_from=clock())
-    with serving(service) as url:
-        while not service.live.ready or not service.live.slots():
-            time.sleep(0.01)
+    with running(create_app(service)) as url:
+        until(lambda: service.live.ready)
         expected: dict[int, list[float]] = {}
         with Askers(url) as askers:
-            for turn in range(1, 21):
-                version = versions[turn % len(versions)]
+
+            def take_over(version: int) -> list[float]:
+                """Promote a version until somebody was answered by it; what it predicts."""
                 before = len(askers.told)
                 registry.promote(name, version, live_from=clock.pass_(seconds=1))
-                while service.live.slots()[0].served != version:
-                    time.sleep(0.001)
+                until(lambda: service.live.slots()[0].served == version)
                 answer = service.live.get(name).answer("features", ROWS, clock())
-                expected[version] = [entry["prediction"] for entry in answer["predictions"]]
-                while version not in {content.get("version") for _, content in askers.told[before:]}:
-                    time.sleep(0.001)
+                until(lambda: version in {content.get("version") for _, content in askers.told[before:]})
+                return [entry["prediction"] for entry in answer["predictions"]]
+
+            for turn in range(1, 21):
+                version = versions[turn % len(versions)]
+                expected[version] = take_over(version)
     assert {status for status, _ in askers.told} == {200}
     assert {content["version"] for _, content in askers.told} == set(versions)
     assert len({tuple(predictions) for predictions in expected.values()}) == len(versions)
@@ -111,15 +95,12 @@ def test_a_version_with_a_flipped_bit_changes_no_answer(
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     registry.promote(name, whole, live_from=clock())
-    with serving(service) as url:
-        while not service.live.slots() or service.live.slots()[0].served != whole:
-            time.sleep(0.01)
+    with running(create_app(service)) as url:
+        until(lambda: service.live.ready)
         with Askers(url) as askers:
             registry.promote(name, broken, live_from=clock.pass_(seconds=1))
-            while not service.live.slots()[0].failures:
-                time.sleep(0.001)
+            until(lambda: service.live.slots()[0].failures)
             before = len(askers.told)
-            while len(askers.told) < before + 10:
-                time.sleep(0.001)
+            until(lambda: len(askers.told) >= before + 10)
     assert "model.skops" in service.live.slots()[0].problem
     assert {(status, content["version"]) for status, content in askers.told} == {(200, whole)}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from modelyard.errors import Unavailable, UsageError
 from modelyard.training.launchers import processes
 from modelyard.training.launchers.launcher import Job, JobKind, JobSpec, JobState
 from modelyard.training.launchers.local import LocalLauncher
+from tests.waiting import gone, until
 
 # A job's process as small as can be: it runs the code that its task holds.
 RUNNER = textwrap.dedent("""
@@ -56,25 +57,11 @@ def job(code: str, name: str = "a-1", **resources: Any) -> JobSpec:
     return JobSpec(name, "runner", Resources(**resources), JobKind.TRAIN, json.dumps({"code": code}).encode())
 
 
-def wait_for(launcher: LocalLauncher, until: Callable[[Job], bool], seconds: float = 20) -> Job:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        for found in launcher.list():
-            if until(found):
-                return found
-        time.sleep(0.02)
-    pytest.fail(f"still {launcher.list()}")
-
-
-def ended(found: Job) -> bool:
-    return found.state is not JobState.RUNNING
-
-
-def wait_for_file(file: Path) -> None:
-    deadline = time.monotonic() + 20
-    while not file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def wait_for_end(launcher: LocalLauncher) -> Job:
+    """The one job that there is, once it has ended."""
+    (found,) = until(lambda: [job for job in launcher.list() if job.state is not JobState.RUNNING], what="its end")
+    assert isinstance(found, Job)
+    return found
 
 
 @pytest.mark.usefixtures("module")
@@ -86,7 +73,7 @@ def test_a_job_runs_apart_and_leaves_its_outcome_and_its_log(
     launcher.submit(
         job("print(json.dumps([dict(os.environ), os.getcwd(), os.getpgid(0), os.nice(0)])); leave(ok=True)", cpu=2)
     )
-    done = wait_for(launcher, ended)
+    done = wait_for_end(launcher)
     assert (done.state, done.outcome) == (JobState.SUCCEEDED, b'{"ok": true}')
     printed = b"".join(launcher.logs("a-1")).decode()
     assert "canary" not in printed
@@ -120,7 +107,7 @@ def test_who_we_are_at_aws_is_told_to_the_platforms_own_jobs_alone(tmp_path: Pat
 @pytest.mark.usefixtures("module")
 def test_a_job_that_says_why_it_failed_is_heard(launcher: LocalLauncher) -> None:
     launcher.submit(job("leave(ok=False, reason='bad data'); sys.exit(65)"))
-    done = wait_for(launcher, ended)
+    done = wait_for_end(launcher)
     assert done.state is JobState.FAILED
     assert json.loads(done.outcome or b"")["reason"] == "bad data"
 
@@ -135,7 +122,7 @@ def test_a_job_that_says_why_it_failed_is_heard(launcher: LocalLauncher) -> None
 )
 def test_a_death_without_an_outcome_may_be_tried_again(launcher: LocalLauncher, code: str, reason: str) -> None:
     launcher.submit(job(code))
-    assert wait_for(launcher, ended) == Job("a-1", JobState.FAILED, reason=reason)
+    assert wait_for_end(launcher) == Job("a-1", JobState.FAILED, reason=reason)
 
 
 @pytest.mark.usefixtures("module")
@@ -144,10 +131,10 @@ def test_a_submitted_job_is_started_once(launcher: LocalLauncher, tmp_path: Path
     others = [LocalLauncher(tmp_path / "jobs") for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda one: one.submit(spec), others))
-    wait_for(launcher, ended)
+    wait_for_end(launcher)
     launcher.submit(spec)
     assert (tmp_path / "starts").read_text() == "x"
-    assert wait_for(launcher, ended).state is JobState.SUCCEEDED
+    assert wait_for_end(launcher).state is JobState.SUCCEEDED
     for one in others:
         one.remove("a-1")
 
@@ -157,7 +144,7 @@ def test_memory_is_that_of_all_processes_of_a_job(launcher: LocalLauncher) -> No
     child = "import time; held = bytearray(60 << 20); time.sleep(60)"
     code = f"import subprocess; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
     launcher.submit(job(code, memory="64Mi"))
-    done = wait_for(launcher, ended)
+    done = wait_for_end(launcher)
     assert done.permanent
     assert "MiB of memory; resources.memory allows 64 MiB" in done.reason
 
@@ -165,7 +152,7 @@ def test_memory_is_that_of_all_processes_of_a_job(launcher: LocalLauncher) -> No
 @pytest.mark.usefixtures("module")
 def test_a_job_that_takes_too_long_is_ended(launcher: LocalLauncher) -> None:
     launcher.submit(job("time.sleep(60)", timeout=timedelta(milliseconds=500)))
-    done = wait_for(launcher, ended)
+    done = wait_for_end(launcher)
     assert done.permanent
     assert done.reason == "took longer than the 500ms that resources.timeout allows"
 
@@ -181,13 +168,11 @@ os.rename({str(tmp_path / "child")!r}, {str(tmp_path / "pid")!r})
 time.sleep(60)
 """
     launcher.submit(job(stubborn))
-    wait_for_file(tmp_path / "pid")
-    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    until((tmp_path / "pid").exists)
     launcher.cancel("a-1")
-    done = wait_for(launcher, ended)
+    done = wait_for_end(launcher)
     assert (done.reason, done.permanent) == ("cancelled", True)
-    psutil.wait_procs([child], timeout=10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    until(lambda: gone(int((tmp_path / "pid").read_text())), what="the child's end")
 
 
 @pytest.mark.usefixtures("module")
@@ -199,10 +184,8 @@ open({str(tmp_path / "pid")!r}, 'w').write(str(child.pid))
 leave(ok=True)
 """
     launcher.submit(job(code))
-    assert wait_for(launcher, ended).state is JobState.SUCCEEDED
-    child = psutil.Process(int((tmp_path / "pid").read_text()))
-    psutil.wait_procs([child], timeout=10)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert wait_for_end(launcher).state is JobState.SUCCEEDED
+    until(lambda: gone(int((tmp_path / "pid").read_text())), what="the child's end")
 
 
 SUBMITTER = """
@@ -243,7 +226,7 @@ leave(ok=True)
     assert [found.state for found in launcher.list()] == [JobState.RUNNING]
     launcher.submit(job("leave(ok=False)"))
     go.touch()
-    assert wait_for(launcher, ended).state is JobState.SUCCEEDED
+    assert wait_for_end(launcher).state is JobState.SUCCEEDED
 
 
 @pytest.mark.usefixtures("module")
@@ -252,7 +235,7 @@ def test_a_job_whose_submitter_died_before_it_started_is_not_there(launcher: Loc
     assert (tmp_path / "jobs" / "a-1").exists()
     assert launcher.list() == []
     launcher.submit(job("leave(ok=True)"))
-    assert wait_for(launcher, ended).state is JobState.SUCCEEDED
+    assert wait_for_end(launcher).state is JobState.SUCCEEDED
 
 
 @pytest.mark.usefixtures("module")
@@ -261,7 +244,7 @@ def test_an_adopted_job_that_dies_silently_says_so(launcher: LocalLauncher, tmp_
     pid = json.loads((tmp_path / "jobs" / "a-1" / "process.json").read_text())["pid"]
     psutil.Process(pid).kill()
     reason = "the process ended without an outcome"
-    assert wait_for(launcher, ended) == Job("a-1", JobState.FAILED, reason=reason, lost=True)
+    assert wait_for_end(launcher) == Job("a-1", JobState.FAILED, reason=reason, lost=True)
 
 
 @pytest.mark.usefixtures("module")
@@ -269,7 +252,7 @@ def test_a_number_that_was_given_to_another_process_is_not_taken_for_the_job(
     launcher: LocalLauncher, tmp_path: Path
 ) -> None:
     launcher.submit(job("leave(ok=True)"))
-    wait_for(launcher, ended)
+    wait_for_end(launcher)
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     try:
         record = tmp_path / "jobs" / "a-1" / "process.json"

@@ -18,9 +18,9 @@ from modelyard.jobs.pod import LONGEST_MESSAGE, Reporter, termination_message
 from modelyard.registry.records import Estimate, Outcome, RunProgress, RunState
 from tests.registries import open_registry, serving
 from tests.registry.making import apply, run_of
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
@@ -71,14 +71,6 @@ def let_go(folder: Path, registry: LocalRegistry) -> None:
     """Let the work go on once the registry has heard what it does."""
     until(lambda: registry.run_progress(run_of().id))
     (folder / "go").touch()
-
-
-def until(look: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 60
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
 
 
 @pytest.mark.parametrize(
