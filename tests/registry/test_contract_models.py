@@ -8,6 +8,7 @@ import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
 from modelyard.registry.documents import LARGEST_INLINE
+from modelyard.registry.pages import every
 from modelyard.registry.records import RunState
 from tests.registry.making import (
     all_changes,
@@ -228,3 +229,13 @@ def test_a_reason_is_a_text(registry: Registry, reason: str) -> None:
     with pytest.raises(InvalidData):
         registry.archive_model("ke", reason=reason)
     assert registry.model("ke").archived_at is None
+
+
+def test_a_page_holds_few_large_definitions(registry: Registry) -> None:
+    names = [f"m{number:02}" for number in range(40)]
+    for name in names:
+        description = "x" * 70_000 if name < "m20" else ""
+        registry.apply_model(definition(name, description=description), project="lender", expected_revision=0)
+    assert [model.name for model in registry.models(limit=100).items] == names[:16]
+    assert [model.name for model in every(lambda page: registry.models(page=page, limit=100))] == names
+    assert [model.name for model in every(lambda page: registry.models(page=page, limit=7))] == names

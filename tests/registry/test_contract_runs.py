@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from modelyard.errors import Conflict, InvalidData, NotFound
+from modelyard.registry.pages import every
 from modelyard.registry.records import Estimate, FeatureSetPin, Outcome, Run, RunProgress, RunState
 from tests.registries import NOON
 from tests.registry.making import DIGEST, apply, definition, feature_set, run_of, spec_of
@@ -334,6 +335,15 @@ def test_a_run_s_values_are_checked(registry: Registry) -> None:
         with pytest.raises(InvalidData):
             registry.update_run(queued.model_copy(update=changed))
     assert registry.runs().items == (queued,)
+
+
+def test_a_page_holds_few_large_specifications(registry: Registry) -> None:
+    large = spec_of(definition(description="x" * 70_000))
+    queued = [registry.queue_run(run_of(attempt=attempt, spec=large)).id for attempt in range(1, 20)]
+    assert [run.id for run in registry.open_runs(limit=100).items] == queued[:16]
+    assert [run.id for run in every(lambda page: registry.open_runs(page=page))] == queued
+    assert [run.id for run in every(lambda page: registry.runs(page=page))] == queued[::-1]
+    assert [run.id for run in every(lambda page: registry.runs(model="ke", page=page))] == queued[::-1]
 
 
 def test_the_largest_run_fits(registry: Registry) -> None:

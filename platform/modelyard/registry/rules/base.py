@@ -12,7 +12,8 @@ from modelyard.registry.chains import Happening
 from modelyard.registry.checks import check_name, check_run_id
 from modelyard.registry.documents import Documents, plain_json
 from modelyard.registry.metadata import Stale
-from modelyard.registry.records import Record
+from modelyard.registry.pages import check_limit
+from modelyard.registry.records import Page, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -27,6 +28,10 @@ D = TypeVar("D", bound=BaseModel)
 
 TRIES = 32
 """How often a decision is taken anew when others change what it hangs on; each loss means that another one won."""
+
+MOST_FETCHED = 16
+"""Contents of a page that lie in the artifact store, with mebibytes each: a page fits into a small service's memory,
+whatever authors write into definitions."""
 
 
 def utc_now() -> datetime:
@@ -109,6 +114,24 @@ class Rules:
         kept = getattr(record, field)
         content = self._documents.fetch(kept)
         return record if content is kept else record.model_copy(update={field: content})
+
+    def _whole_page(self, read: Callable[[int], Page[R]], limit: int, whole: Callable[[R], R]) -> Page[R]:
+        """A page of records with their contents; it ends early after the most contents that had to be fetched.
+
+        Args:
+            read: The page that the store has, of at most so many records.
+            limit: The page's size.
+            whole: A record with its content.
+        """
+        found = read(check_limit(limit))
+        records: list[R] = []
+        fetched = 0
+        for record in found.items:
+            if fetched == MOST_FETCHED:
+                return Page(items=tuple(records), next=read(len(records)).next)
+            records.append(whole(record))
+            fetched += records[-1] is not record
+        return Page(items=tuple(records), next=found.next)
 
 
 def read_content(kind: type[D], content: Mapping[str, Any], what: str) -> D:

@@ -9,7 +9,7 @@ from modelyard.config.definitions import FeatureSetDefinition, kept_definition
 from modelyard.errors import Conflict, Forbidden, NotFound
 from modelyard.registry.checks import check_count, check_digest, check_name, check_number, check_project, check_text
 from modelyard.registry.documents import plain_json
-from modelyard.registry.pages import check_limit, every
+from modelyard.registry.pages import every
 from modelyard.registry.records import FeatureSetVersion, Page
 from modelyard.registry.rules.base import Rules, read_content, settled
 
@@ -142,8 +142,7 @@ class FeatureSetRules(Rules):
         return version
 
     def feature_sets(self, *, page: str | None = None, limit: int = 100) -> Page[FeatureSetVersion]:
-        found = self._metadata.feature_sets(page=page, limit=check_limit(limit))
-        return Page(items=tuple(map(self._whole, found.items)), next=found.next)
+        return self._whole_page(lambda most: self._metadata.feature_sets(page=page, limit=most), limit, self._whole)
 
     def archive_feature_set(self, name: str, *, reason: str = "") -> FeatureSetVersion:
         check_text(reason, "the reason")

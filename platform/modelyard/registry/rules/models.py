@@ -134,8 +134,7 @@ class ModelRules(RunRules):
         return self._whole(self._known_model(name))
 
     def models(self, *, page: str | None = None, limit: int = 100) -> Page[ModelRecord]:
-        found = self._metadata.models(page=page, limit=check_limit(limit))
-        return Page(items=tuple(map(self._whole, found.items)), next=found.next)
+        return self._whole_page(lambda most: self._metadata.models(page=page, limit=most), limit, self._whole)
 
     def archive_model(self, name: str, *, reason: str = "") -> ModelRecord:
         check_text(reason, "the reason")

@@ -23,7 +23,6 @@ from modelyard.registry.checks import (
     check_run_id,
     check_text,
 )
-from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, Run, RunState
 from modelyard.registry.rules.base import Rules, read_content, settled
 from modelyard.registry.run_spec import RunSpec
@@ -125,17 +124,17 @@ class RunRules(Rules):
 
     def runs(self, *, model: str | None = None, page: str | None = None, limit: int = 100) -> Page[Run]:
         if model is None:
-            return self._whole_runs(self._metadata.runs(page=page, limit=check_limit(limit)))
-        found = self._metadata.model_runs(check_name(model), page=page, limit=check_limit(limit))
+            return self._whole_page(lambda most: self._metadata.runs(page=page, limit=most), limit, self._whole_run)
+        name = check_name(model)
+        found = self._whole_page(
+            lambda most: self._metadata.model_runs(name, page=page, limit=most), limit, self._whole_run
+        )
         if not found.items:
             self._known_model(model)
-        return self._whole_runs(found)
+        return found
 
     def open_runs(self, *, page: str | None = None, limit: int = 100) -> Page[Run]:
-        return self._whole_runs(self._metadata.open_runs(page=page, limit=check_limit(limit)))
-
-    def _whole_runs(self, page: Page[Run]) -> Page[Run]:
-        return Page(items=tuple(self._whole_run(run) for run in page.items), next=page.next)
+        return self._whole_page(lambda most: self._metadata.open_runs(page=page, limit=most), limit, self._whole_run)
 
     def _whole_run(self, run: Run) -> Run:
         """A run with its specification; where that is lost or damaged, with what points to it.
