@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,22 @@ def test_a_changed_event_is_named(home: Path, said: Callable[..., Any], capsys: 
     assert "not what was recorded" in error
     (report,) = said("audit", "verify", code=65)
     assert report["breach"]["position"] == 3
+
+
+def test_what_was_said_before_is_true_still(
+    home: Path, tmp_path: Path, said: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tmp_path / "before.json"
+    before.write_text(json.dumps(said("audit", "verify")))
+    assert run(["audit", "verify", "--before", str(before)]) == 0
+    with closing(sqlite3.connect(home / "registry.db")) as connection, connection:
+        connection.execute("DELETE FROM link WHERE position = 6")
+        connection.execute("UPDATE chain SET position = 5, hash = (SELECT hash FROM link WHERE position = 5)")
+    assert run(["audit", "verify"]) == 0
+    assert run(["audit", "verify", "--before", str(before)]) == 65
+    assert "event 6: the events from here to 6 were there before, and are missing" in capsys.readouterr().err
+    before.write_text('{"chain": 1}')
+    assert run(["audit", "verify", "--before", str(before)]) == 64
 
 
 def test_only_what_is_there_is_verified(

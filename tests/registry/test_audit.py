@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from modelyard.errors import InvalidData
 from modelyard.registry.audit import Breach, ChainReport, verify
+from modelyard.registry.chains import Head
 from tests.registry.making import all_changes, apply, definition, run_of, spec_of
 from tests.registry.places import Place, dynamodb_client
 
@@ -74,13 +76,26 @@ class Log:
         else:
             self._execute("UPDATE chain SET hash = ?", end)
 
-    def _update(self, partition: str, sort: str, content: dict[str, str]) -> None:
+    def cut(self, chain: str) -> None:
+        """Remove the last event of a chain, and let its head tell of the one before."""
+        end = max(position for name, position in self.links if name == chain)
+        self.remove((chain, end))
+        hash_ = self.links[chain, end - 1].hash
+        if self._place.table:
+            self._update(f"chain#{chain}", "head", {"hash": hash_, "position": end - 1})
+        else:
+            self._execute("UPDATE chain SET hash = ?, position = ?", hash_, end - 1)
+
+    def _update(self, partition: str, sort: str, content: dict[str, Any]) -> None:
         dynamodb_client().update_item(
             TableName=self._place.table,
             Key={"PK": {"S": partition}, "SK": {"S": sort}},
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in content),
             ExpressionAttributeNames={f"#{name}": name for name in content},
-            ExpressionAttributeValues={f":{name}": {"S": value} for name, value in content.items()},
+            ExpressionAttributeValues={
+                f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}
+                for name, value in content.items()
+            },
         )
 
     def _execute(self, statement: str, *values: object) -> None:
@@ -165,3 +180,34 @@ def test_verifying_goes_through_many_pages(place: Place, monkeypatch: pytest.Mon
     (breach,) = breaches(place)
     assert breach.position == where[1]
     assert breaches(Place(tmp_path / "empty")) == []
+
+
+def ends(place: Place) -> list[Head]:
+    """Where chains end, as a verification finds it."""
+    return [Head(report.chain, report.events, report.head) for report in reports(place).values()]
+
+
+def test_an_end_that_was_cut_off_with_its_head_is_missed_by_who_kept_the_head(
+    place: Place, local: LocalRegistry
+) -> None:
+    log, before = Log(place), ends(place)
+    chain, _ = log.of("model:ke", 0)
+    log.cut(chain)
+    assert breaches(place) == []
+    with closing(place.metadata()) as metadata:
+        (lost,) = [report.breach for report in verify(metadata, before) if report.breach]
+    end = max(position for name, position in log.links if name == chain)
+    assert (lost.position, "were there before, and are missing" in lost.problem) == (end, True)
+    apply(local, seed=9)  # another event takes the place, and the chain is as long as it was
+    with closing(place.metadata()) as metadata:
+        (lost,) = [report.breach for report in verify(metadata, before) if report.breach]
+    assert (lost.position, lost.problem) == (end, "another event was here before")
+
+
+def test_a_log_that_went_on_holds_what_it_held(place: Place, local: LocalRegistry) -> None:
+    before = ends(place)
+    apply(local, seed=9)
+    with closing(place.metadata()) as metadata:
+        assert not [report for report in verify(metadata, before) if report.breach]
+        with pytest.raises(InvalidData, match="no chain elsewhere"):
+            list(verify(metadata, [Head("elsewhere", 1, "")]))

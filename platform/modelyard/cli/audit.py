@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import json
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modelyard.registry.audit import Breach
+    from modelyard.registry.chains import Head
     from modelyard.registry.records import Event
     from modelyard.registry.registry import Registry
 
@@ -45,7 +48,15 @@ def list_events(
 
 
 @_audit.command("verify")
-def verify(as_json: AsJson = False) -> None:
+def verify(
+    before: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="What --json said before, kept elsewhere: it has to be true still."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Work out the hash of every event anew, and say where the first one is that is not as recorded.
 
     To be run where the registry's stores are, by whoever cares for them.
@@ -57,7 +68,7 @@ def verify(as_json: AsJson = False) -> None:
         opened.metadata.require()
         reports = []
         with progress("Verifying events") as advance:
-            for report in verify_chains(opened.metadata):
+            for report in verify_chains(opened.metadata, [] if before is None else _heads(before)):
                 reports.append(report)
                 advance(sum(one.events for one in reports))
     if as_json:
@@ -69,6 +80,19 @@ def verify(as_json: AsJson = False) -> None:
     if not as_json:
         events = sum(report.events for report in reports)
         typer.echo(f"{events:,} events: all as recorded.")
+
+
+def _heads(file: Path) -> list[Head]:
+    """The ends of chains, as a verification said them."""
+    from modelyard.errors import UsageError
+    from modelyard.registry.chains import Head
+
+    try:
+        said = json.loads(file.read_bytes())
+        return [Head(str(one["chain"]), int(one["events"]), str(one["head"])) for one in said if one["breach"] is None]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = f"`{file}` holds nothing that `modelyard audit verify --json` said"
+        raise UsageError(reason, "keep what it writes, as it is") from error
 
 
 def _told(chain: str, breach: Breach) -> str:

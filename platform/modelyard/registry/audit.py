@@ -1,19 +1,19 @@
 """Whether the audit log is what was recorded: every chain of events is walked, and each hash is worked out anew.
 
-Who can write to the store can write a whole chain anew, of course. Against that helps what lies elsewhere: the head
-that a verification said last, a reader's cursor, a copy.
+Who can write to the store can write a whole chain anew, of course, or cut off its end and its head. Against that helps
+what lies elsewhere: the heads that an earlier verification found, a reader's cursor, a copy.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from modelyard.errors import ModelyardError
+from modelyard.errors import InvalidData, ModelyardError
 from modelyard.registry.chains import BEGINNING, event_of, link_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from modelyard.registry.chains import Head, Link
@@ -47,14 +47,36 @@ class ChainReport:
     breach: Breach | None
 
 
-def verify(metadata: MetadataStore) -> Iterator[ChainReport]:
+def verify(metadata: MetadataStore, known: Iterable[Head] = ()) -> Iterator[ChainReport]:
     """Walk every chain up to where its head stood when we began; what each is found to be.
 
     Args:
         metadata: The store.
+        known: Where chains ended when they were verified before: their events have to be there still.
+
+    Raises:
+        InvalidData: The store has no such chain.
     """
-    for head in metadata.chains():
-        yield _walk(metadata, head)
+    ends, chains = {head.chain: head for head in known}, metadata.chains()
+    if strange := ends.keys() - {head.chain for head in chains}:
+        msg = f"this registry has no chain {' and '.join(sorted(strange))}"
+        raise InvalidData(
+            msg, "compare it with what was said of this very registry: one that was moved has other chains"
+        )
+    for head in chains:
+        report = _walk(metadata, head)
+        lost = None if report.breach else _lost(metadata, head, ends.get(head.chain))
+        yield replace(report, breach=lost) if lost else report
+
+
+def _lost(metadata: MetadataStore, head: Head, known: Head | None) -> Breach | None:
+    """What is missing, or another, of a chain that is whole in itself."""
+    if known is None or not known.position:
+        return None
+    if known.position > head.position:
+        return Breach(head.position + 1, f"the events from here to {known.position} were there before, and are missing")
+    (link,) = metadata.links(head.chain, after=known.position - 1, limit=1)
+    return None if link.hash == known.hash else Breach(link.position, "another event was here before", link.subject)
 
 
 def _walk(metadata: MetadataStore, head: Head) -> ChainReport:
