@@ -13,6 +13,7 @@ import typer.main
 
 from modelyard.asgi.problem import PROBLEMS
 from modelyard.cli.main import build_app
+from modelyard.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
@@ -57,6 +58,12 @@ def test_every_command_that_a_page_or_a_hint_names_exists() -> None:
     modelyard = typer.main.get_command(build_app())
     faults = {(name, command): fault(modelyard, shlex.split(command, posix=False)) for name, command in commands}
     assert {named: said for named, said in faults.items() if said} == {}
+
+
+def test_every_variable_is_told_of() -> None:
+    pages = "".join(text(page) for page in tracked("docs/*.md"))
+    of_jobs = {"MODELYARD_RUN", "MODELYARD_TRIES"}  # set by the platform itself
+    assert {name for name in VARIABLES if not re.search(rf"\b{name}\b", pages)} == of_jobs
 
 
 def test_the_architecture_names_every_room() -> None:

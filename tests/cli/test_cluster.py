@@ -6,7 +6,7 @@ import io
 import json
 import re
 import threading
-import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,24 +65,21 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalR
         yield made
 
 
-def finish(registry: LocalRegistry, seconds: float) -> threading.Thread:
-    """End the run after a while, as a controller does."""
+@pytest.fixture
+def _ends_between_two_looks(registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller ends the run after a command's first look at it."""
 
-    def end() -> None:
-        time.sleep(seconds)
+    def end(_: float) -> None:
         registry.write_run_log(RUN, io.BytesIO(b"fitting\nregistered version 1\n"))
         registry.update_run(registry.run(RUN).model_copy(update={"state": RunState.SUCCEEDED, "version": 1}))
 
-    thread = threading.Thread(target=end)
-    thread.start()
-    return thread
+    monkeypatch.setattr("modelyard.cli.training.time", SimpleNamespace(sleep=end))
 
 
+@pytest.mark.usefixtures("_ends_between_two_looks")
 def test_a_log_is_followed_through_the_registry(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     registry.write_run_log(RUN, io.BytesIO(b"fitting\n"))
-    thread = finish(registry, 0.5)
     assert run(["runs", "logs", RUN, "--follow"]) == 0
-    thread.join()
     assert capsys.readouterr().out == "fitting\nregistered version 1\n"
 
 
@@ -107,11 +104,11 @@ def test_nothing_is_run_here(registry: LocalRegistry, capsys: pytest.CaptureFixt
     assert registry.run(RUN).tries == 1
 
 
-def test_runs_are_watched_until_they_have_ended(registry: LocalRegistry, capsys: pytest.CaptureFixture[str]) -> None:
-    thread = finish(registry, 0.5)
+@pytest.mark.usefixtures("_ends_between_two_looks")
+def test_runs_are_watched_until_they_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["runs", "--watch"]) == 0
-    thread.join()
-    assert "SUCCEEDED" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.index("TRAINING") < shown.index("SUCCEEDED")
 
 
 def test_apply_waits_for_the_controller(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -69,8 +67,8 @@ def live(installed: Installation, lender: Path) -> int:
     (one,) = applied["runs"]
     assert one["state"] == "SUCCEEDED", one["reason"]
     number = int(one["version"])
-    soon = (datetime.now(UTC) + timedelta(seconds=20)).isoformat()  # a busy machine takes its time for a command
-    installed.cli("promote", MODEL, str(number), "--live-from", soon, person="brian", cwd=lender)
+    # Live now; a promotion would wait for the next midnight.
+    installed.cli("rollback", MODEL, "--to", str(number), person="brian", cwd=lender)
     return number
 
 
@@ -209,6 +207,12 @@ def pods_of(installed: Installation, part: str) -> set[str]:
     return {pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
 
+def going(installed: Installation) -> list[str]:
+    """The pods that are about to go."""
+    pods = installed.objects("pods", "--selector", "app.kubernetes.io/component")
+    return [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+
+
 def secret(installed: Installation, name: str) -> Any:
     return json.loads(installed.kubectl("get", "secret", f"{installed.release}-modelyard-{name}", "-o", "json"))["data"]
 
@@ -219,13 +223,13 @@ def test_an_upgrade_and_its_rollback_under_load_fail_no_request(installed: Insta
     before = {part: pods_of(installed, part) for part in parts}
     changed = {part: {"env": [{"name": "UPGRADED", "value": "yes"}]} for part in parts}
     with Load(installed) as load:
-        time.sleep(2)
+        until(lambda: load.answered > 10, what="the first answers")
         installed.helm("upgrade", str(CHART), "--values", installed.values_file(**changed), "--wait", "--timeout", "5m")
         installed.wait()
         upgraded = {part: pods_of(installed, part) for part in parts}
         installed.helm("rollback", "1", "--wait", "--timeout", "5m")
         installed.wait()
-        time.sleep(15)  # until the last of the old pods is gone
+        until(lambda: not going(installed), seconds=120, what="the end of the last of the old pods")
     assert load.failed == []
     assert load.answered > 200
     after = {part: pods_of(installed, part) for part in parts}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from modelyard.registry.records import RunState
 from modelyard.training.launchers.launcher import Job, JobState
 from modelyard.training.trials import Trials, with_settings
 from tests.training import yard
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,13 +145,7 @@ def test_models_are_trained_once_tried_often_and_looked_at(
 @pytest.mark.timeout(240)
 def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., Any]) -> None:
     """The command and every process of it are killed while it trains; what it left is gone on with."""
-    hold = project / "hold"
-    hold.touch()
-    waiting = STEPS.replace(
-        "        self.n_",
-        f"        while os.path.exists({str(hold)!r}):\n            time.sleep(0.05)\n        self.n_",
-    )
-    (project / "own" / "steps.py").write_text(f"import os\nimport time\n{waiting}")
+    held = hold(project)
     for moment in ("build", "train"):
         command = subprocess.Popen(
             [sys.executable, "-m", "modelyard.cli.main", "train", "good"],
@@ -159,17 +153,33 @@ def test_a_loop_that_is_killed_is_taken_over(project: Path, said: Callable[..., 
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 60
-        while not (found := jobs_of(project, moment)) and command.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        for process in (psutil.Process(command.pid), *found):
-            process.send_signal(signal.SIGKILL)
+        found = wait_for_job(project, moment)
+        command.kill()
         command.wait()
-    hold.unlink()
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    held.unlink()
     (done,) = said("train", "good")
     assert (done["state"], done["version"]) == ("SUCCEEDED", 1)
     assert len(said("runs")) == 1
+
+
+def hold(project: Path) -> Path:
+    """Let training wait for as long as a file is there."""
+    file = project / "hold"
+    file.touch()
+    waiting = STEPS.replace(
+        "        self.n_",
+        f"        while os.path.exists({str(file)!r}):\n            time.sleep(0.05)\n        self.n_",
+    )
+    (project / "own" / "steps.py").write_text(f"import os\nimport time\n{waiting}")
+    return file
+
+
+def wait_for_job(project: Path, module: str) -> list[psutil.Process]:
+    found: list[psutil.Process] = until(lambda: jobs_of(project, module), what=f"the job that is to {module}")
+    return found
 
 
 def jobs_of(project: Path, module: str) -> list[psutil.Process]:
@@ -183,19 +193,17 @@ def jobs_of(project: Path, module: str) -> list[psutil.Process]:
 
 @pytest.mark.timeout(120)
 def test_cancel_reaches_what_runs(project: Path, said: Callable[..., Any]) -> None:
+    hold(project)
     queued = subprocess.Popen([sys.executable, "-m", "modelyard.cli.main", "train", "good"], cwd=project, text=True,
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not jobs_of(project, "build"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_job(project, "build")
     (run_id,) = (one["id"] for one in said("runs"))
     assert said("runs", "logs", run_id)["run"] == run_id
     said("runs", "cancel", run_id)
     _, errors = queued.communicate(timeout=60)
     assert said("runs", "show", run_id)["state"] == RunState.CANCELLED
     assert "cancelled" in errors
-    assert jobs_of(project, "build") == []
+    assert jobs_of(project, "build") + jobs_of(project, "train") == []
 
 
 def test_unknown_models_are_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
