@@ -5,6 +5,7 @@ rules, which act for the caller: he makes models, feature sets and runs for his 
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -138,6 +139,25 @@ async def registry_of(request: Request) -> LocalRegistry:
         teams=None if principal.is_operator else principal.teams,
         run=None if principal.run is None else principal.run.id,
     )
+
+
+def shown_to(registry: LocalRegistry, sees: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Whether a caller may know of a subject: feature sets and sources are shared, and the rest is its team's.
+
+    Args:
+        registry: Says whose things are.
+        sees: Whether the caller may know of what a team owns.
+    """
+
+    @cache
+    def shown(subject: str) -> bool:
+        # Whoever may see what is nobody's may see everything, and nothing has to be looked up.
+        if sees("") or not subject.startswith(("model:", "run:")):
+            return True
+        team = registry.team_of(subject)
+        return team is not None and sees(team)
+
+    return shown
 
 
 def find_run(registry: LocalRegistry) -> Callable[[str], RunFacts | None]:

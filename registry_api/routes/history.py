@@ -1,15 +1,13 @@
 """What happened, and what depends on what."""
 
-from collections.abc import Callable
-from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from modelyard.registry.lineage import AffectedModel, affected_models
-from modelyard.registry.local import LocalRegistry
 from modelyard.registry.records import ChangePage, Event, Page
 from registry_api import examples
+from registry_api.access import shown_to
 from registry_api.openapi import answers
 from registry_api.requests import Limit, PageToken, Sees, Served, StrictRoute, Subject, Tokens
 
@@ -37,22 +35,8 @@ def read_changes(
     moved. Read what you follow anew then, and the changes from the beginning.
     """
     found = registry.changes(after=after, limit=limit)
-    shown = _shown(registry, sees)
+    shown = shown_to(registry, sees)
     return found.model_copy(update={"items": tuple(event for event in found.items if shown(event.subject))})
-
-
-def _shown(registry: LocalRegistry, sees: Callable[[str], bool]) -> Callable[[str], bool]:
-    """Whether a caller may know of a subject: feature sets and sources are shared, and the rest is its team's."""
-
-    @cache
-    def shown(subject: str) -> bool:
-        # Whoever may see what is nobody's may see everything, and nothing has to be looked up.
-        if sees("") or not subject.startswith(("model:", "run:")):
-            return True
-        team = registry.team_of(subject)
-        return team is not None and sees(team)
-
-    return shown
 
 
 @router.get("/dependents/{subject}", tags=["lineage"], responses=answers(examples.page(f"model:{examples.MODEL}")))
@@ -60,7 +44,7 @@ def list_dependents(
     registry: Served, sees: Sees, tokens: Tokens, subject: Subject, page: PageToken = None, limit: Limit = 100
 ) -> Page[str]:
     """The subjects that have ever depended on a source or a feature set, those that the caller may see."""
-    shown = _shown(registry, sees)
+    shown = shown_to(registry, sees)
     return tokens.page(lambda after: registry.dependents(subject, page=after, limit=limit), page, shown)
 
 

@@ -16,6 +16,7 @@ from modelyard.registry.messages import Trainer
 from modelyard.registry.records import Page, Run, RunProgress
 from modelyard.training.tasks import pod_task
 from registry_api import examples
+from registry_api.access import shown_to
 from registry_api.openapi import answers, failures
 from registry_api.requests import Limit, PageToken, RunId, Sees, Served, StrictRoute, Tokens
 
@@ -46,7 +47,10 @@ def queue_run(
 @router.get("/runs", responses=answers(examples.page(examples.TRAINING)))
 def list_runs(registry: Served, sees: Sees, tokens: Tokens, page: PageToken = None, limit: Limit = 100) -> Page[Run]:
     """All runs that the caller may see, the newest first."""
-    return tokens.page(lambda after: registry.runs(page=after, limit=limit), page, shown=lambda run: sees(run.team))
+    shown = shown_to(registry, sees)
+    return tokens.page(
+        lambda after: registry.runs(page=after, limit=limit), page, shown=lambda run: shown(f"model:{run.model}")
+    )
 
 
 @router.get("/open-runs", responses=answers(examples.page(examples.QUEUED)))
@@ -54,8 +58,9 @@ def list_open_runs(
     registry: Served, sees: Sees, tokens: Tokens, page: PageToken = None, limit: Limit = 100
 ) -> Page[Run]:
     """Runs that are not terminal and that the caller may see, the oldest first."""
+    shown = shown_to(registry, sees)
     return tokens.page(
-        lambda after: registry.open_runs(page=after, limit=limit), page, shown=lambda run: sees(run.team)
+        lambda after: registry.open_runs(page=after, limit=limit), page, shown=lambda run: shown(f"model:{run.model}")
     )
 
 

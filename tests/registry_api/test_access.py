@@ -126,6 +126,19 @@ def test_services_with_one_key_take_each_others_page_tokens() -> None:
             others.page(names, token, lambda _: True)
 
 
+def test_a_run_is_whose_its_model_is(client: TestClient, registry: LocalRegistry) -> None:
+    run, sets = asked("ke").id, {"history": feature_set()}
+    registry.apply_model(definition("ke", owner=OTHER, feature_sets=sets), project="lender", expected_revision=1)
+    for path in (f"/v1/runs/{run}", f"/v1/runs/{run}/progress", f"/v1/history/run:{run}"):
+        assert ask(client, "viewer", "GET", path).status_code == 404
+        assert ask(client, "viewer elsewhere", "GET", path).status_code == 200
+    assert ask(client, "author", "POST", f"/v1/runs/{run}/cancel").status_code == 404
+    for path in ("/v1/runs", "/v1/open-runs"):
+        assert ask(client, "viewer", "GET", path).json()["items"] == []
+        assert run in {item["id"] for item in ask(client, "viewer elsewhere", "GET", path).json()["items"]}
+    assert ask(client, "author elsewhere", "POST", f"/v1/runs/{run}/cancel").status_code == 200
+
+
 def test_feature_sets_are_shared(client: TestClient) -> None:
     items = ask(client, "viewer", "GET", "/v1/feature-sets").json()["items"]
     assert {item["name"] for item in items} == {"history", "devices"}

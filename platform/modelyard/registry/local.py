@@ -15,7 +15,7 @@ from modelyard.registry.rules.models import ModelRules
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from modelyard.registry.records import FeatureSetVersion, ModelRecord, Run
+    from modelyard.registry.records import FeatureSetVersion, ModelRecord
 
 
 class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, HistoryRules):
@@ -49,17 +49,20 @@ class LocalRegistry(ModelRules, ApprovalRules, FeatureSetRules, BundleRules, His
     def team_of(self, subject: str) -> str | None:
         """The team that owns `model:NAME`, `feature_set:NAME` or `run:ID`; None where there is no such thing.
 
+        A run is its model's, also where that belonged to another team when the run was queued.
+
         Raises:
             InvalidData: It is no subject.
         """
         kind, _, name = check_subject(subject).partition(":")
-        found: ModelRecord | FeatureSetVersion | Run | None = None
+        found: ModelRecord | FeatureSetVersion | None = None
         if kind == "model":
             found = self._metadata.model(name)
         elif kind == "feature_set":
             found = self._metadata.feature_set(name)
         elif kind == "run":
-            found = self._metadata.run(name)
+            run = self._metadata.run(name)
+            found = None if run is None else self._metadata.model(run.model)
         return None if found is None else found.team
 
     def ping(self) -> None:
