@@ -185,17 +185,6 @@ def test_a_run_stays_while_its_version_does_however_it_ended(
     assert [removal.name for removal in sweep(place, clock.now)] == names
 
 
-def test_a_key_that_reads_like_a_run_is_no_version_of_it(
-    local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
-) -> None:
-    apply(local)
-    register(local, tmp_path, run_of().id)
-    local.queue_run(run_of())
-    local.cancel_run(run_of().id)
-    clock.pass_(days=91)
-    assert [removal.name for removal in sweep(place, clock.now)] == [f"run {run_of().id}, cancelled"]
-
-
 def test_files_that_nothing_refers_to_go_when_they_are_old(
     local: LocalRegistry, place: Place, tmp_path: Path, clock: Clock
 ) -> None:

@@ -144,10 +144,13 @@ class Sweep:
                 yield from self._remove("run", name, f"{RUNS}/{run.id}", partial(self._metadata.drop_run, run))
 
     def _made_something(self, run: Run) -> bool:
-        """Whether a version of a run is there, whatever became of the run after it had registered it."""
+        """Whether a version of a run is there, whatever became of the run after it had registered it.
+
+        It is found by its key: that is the run's id, and nobody else's.
+        """
         known = self._metadata.claim_key(run.model, run.id)
         made = None if known is None else self._metadata.version(run.model, int(known.answer))
-        return made is not None and made.run == run.id and made.state is not VersionState.DELETED
+        return made is not None and made.state is not VersionState.DELETED
 
     def _files(self) -> Iterator[Removal]:
         """Files that nothing refers to: left by a process that died, or by a sweep that did."""
