@@ -292,7 +292,7 @@ def test_a_version_has_files_and_not_too_many(registry: Registry) -> None:
 
 def test_a_claim_is_small(registry: Registry) -> None:
     with pytest.raises(InvalidData, match="are possible"):
-        registry.claim(claim_of(sets=600))
+        registry.claim(claim_of(sets=1000))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
