@@ -1,14 +1,16 @@
-"""Waits for what a thread, a process or a pod does: for a sign of it, never for a while."""
+"""Threads, processes and pods beside a test: a wait for a sign of what they do, never for a while."""
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def until(found: Callable[[], Any], *, seconds: float = 60, every: float = 0.01, what: str = "what is awaited") -> Any:
@@ -25,6 +27,31 @@ def until(found: Callable[[], Any], *, seconds: float = 60, every: float = 0.01,
         assert time.monotonic() < end, f"{what} did not come within {seconds} s"
         time.sleep(every)
     return result
+
+
+@contextmanager
+def meanwhile(*works: Callable[[], object], every: float = 0) -> Iterator[None]:
+    """Do things again and again, each in a thread of its own, until the context ends.
+
+    Args:
+        works: What is done.
+        every: Seconds before each time.
+    """
+    over = threading.Event()
+
+    def repeat(work: Callable[[], object]) -> None:
+        while not over.wait(every):
+            work()
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 def gone(pid: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from modelyard.wiring import run_platform
 from modelyard.workspace import open_workspace
 from tests.registries import open_registry, serving
 from tests.registry.making import apply, run_of
+from tests.waiting import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,23 +117,14 @@ def test_apply_waits_for_the_controller(
     registry = open_registry(tmp_path / "other")
     monkeypatch.setenv("MODELYARD_LAUNCHER", "kubernetes")
 
-    over = threading.Event()
-
     def control() -> None:
-        while not over.wait(0.05):
-            for one in registry.open_runs().items:
-                changes = {"state": RunState.FAILED, "reason": "bad", "permanent": True}
-                registry.update_run(one.model_copy(update=changes))
+        for one in registry.open_runs().items:
+            changes = {"state": RunState.FAILED, "reason": "bad", "permanent": True}
+            registry.update_run(one.model_copy(update=changes))
 
-    with serving(registry, trainer="trainer:1") as service:
+    with serving(registry, trainer="trainer:1") as service, meanwhile(control, every=0.05):
         monkeypatch.setenv("MODELYARD_REGISTRY", service.url)
-        thread = threading.Thread(target=control)
-        thread.start()
-        try:
-            assert run(["apply", "--wait"]) == 65
-        finally:
-            over.set()
-            thread.join()
+        assert run(["apply", "--wait"]) == 65
     assert "failed, bad" in capsys.readouterr().err
     assert not (project / ".modelyard" / "jobs").exists()
 

@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from tests.cluster.tools import until
 from tests.cluster.world import kubeconfig
 from tests.registries import open_registry
 from tests.training import yard
+from tests.waiting import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,28 +121,26 @@ class Watched:
     """The pods and Jobs of a namespace, looked at again and again."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._over = world, threading.Event()
+        self._world = world
         self.most = 0
         """The most pods at the same time that had not ended."""
         self.jobs: set[tuple[str, str]] = set()
         """The name and UID of every Job that was ever seen."""
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Watched:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        pods = self._world.objects("pods", "app.kubernetes.io/managed-by=modelyard")
+        alive = [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")]
+        self.most = max(self.most, len(alive))
+        for job in self._world.objects("jobs"):
+            self.jobs.add((job["metadata"]["name"], job["metadata"]["uid"]))
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.2):
-            pods = self._world.objects("pods", "app.kubernetes.io/managed-by=modelyard")
-            alive = [pod for pod in pods if pod["status"]["phase"] not in ("Succeeded", "Failed")]
-            self.most = max(self.most, len(alive))
-            for job in self._world.objects("jobs"):
-                self.jobs.add((job["metadata"]["name"], job["metadata"]["uid"]))
+@contextmanager
+def watched(world: World) -> Iterator[Watched]:
+    """What is seen of a namespace until it ends."""
+    seen = Watched(world)
+    with meanwhile(seen.look, every=0.2):
+        yield seen
 
 
 def until_ended(controllers: Controllers, runs: list[Run], seconds: float) -> list[Run]:

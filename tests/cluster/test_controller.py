@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modelyard.registry.records import RunState
-from tests.cluster.controllers import Controllers, Watched, controlling, kill, until_ended
+from tests.cluster.controllers import Controllers, controlling, kill, until_ended, watched
 from tests.cluster.proxy import REFUSE, proxying
 from tests.cluster.tools import until
 from tests.cluster.world import World, worlds
@@ -37,7 +37,7 @@ def place(own_world: World, tmp_path: Path) -> Iterator[Controllers]:
 def test_leaders_are_killed_and_every_run_ends_once(place: Controllers) -> None:
     runs = [place.queue(f"late_{number}") for number in range(12)]
     chance = random.Random(4)  # noqa: S311 - no secret
-    with Watched(place.world) as seen:
+    with watched(place.world) as seen:
         processes = [place.start(), place.start()]
         for _ in range(3):
             until(place.lease, seconds=90)
@@ -61,7 +61,7 @@ def test_an_api_server_that_is_away_loses_and_doubles_nothing(own_world: World, 
         for place in controlling(own_world, tmp_path / "home"):
             place.kubeconfig = proxy.kubeconfig(tmp_path)
             runs = [place.queue(f"late_{number}") for number in range(8)]
-            with Watched(place.world) as seen:
+            with watched(place.world) as seen:
                 place.start()
                 place.start()
                 until(lambda: len(seen.jobs) >= 2, seconds=90, what="the first Jobs")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,6 +17,7 @@ from modelyard.cli.main import run
 from tests.cluster.images import ROOT
 from tests.cluster.installation import CHART, Installation, installations
 from tests.cluster.tools import until
+from tests.waiting import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,41 +167,37 @@ def test_predictions_are_answered_over_http(installed: Installation, live: int) 
     assert httpx.post(where, json={"features": [row(installed)]}).status_code == 401
 
 
+@dataclass
 class Load:
+    """What became of requests to both services."""
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def under_load(installed: Installation) -> Iterator[Load]:
     """Requests to both services, a bounded number a second, until it ends; each connection is used again."""
+    score = f"{installed.url('scoring')}/v1/models/{MODEL}/score"
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", f"{installed.registry_url}/v1/models", None),
+        ("POST", score, {"features": [row(installed)]}),
+    ]
+    load = Load()
+    with httpx.Client(headers=installed.headers("chao"), timeout=10) as client:
 
-    def __init__(self, installed: Installation) -> None:
-        score = f"{installed.url('scoring')}/v1/models/{MODEL}/score"
-        asked: list[tuple[str, str, Any]] = [
-            ("GET", f"{installed.registry_url}/v1/models", None),
-            ("POST", score, {"features": [row(installed)]}),
-        ]
-        self.answered, self.failed = 0, list[str]()
-        self._ended = threading.Event()
-        self._headers = installed.headers("chao")
-        self._threads = [threading.Thread(target=self._send, args=one) for one in asked * 2]
+        def send(method: str, url: str, body: Any) -> None:
+            try:
+                answer = client.request(method, url, json=body)
+            except httpx.HTTPError as error:
+                load.failed.append(f"{method} {url}: {type(error).__name__}: {error}")
+            else:
+                load.answered += 1
+                if answer.status_code != 200:
+                    load.failed.append(f"{method} {url}: {answer.status_code} {answer.text[:200]}")
 
-    def _send(self, method: str, url: str, body: Any) -> None:
-        with httpx.Client(headers=self._headers, timeout=10) as client:
-            while not self._ended.wait(0.1):
-                try:
-                    answer = client.request(method, url, json=body)
-                except httpx.HTTPError as error:
-                    self.failed.append(f"{method} {url}: {type(error).__name__}: {error}")
-                else:
-                    self.answered += 1
-                    if answer.status_code != 200:
-                        self.failed.append(f"{method} {url}: {answer.status_code} {answer.text[:200]}")
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
+        with meanwhile(*[partial(send, *one) for one in asked * 2], every=0.1):
+            yield load
 
 
 def pods_of(installed: Installation, part: str) -> set[str]:
@@ -222,7 +221,7 @@ def test_an_upgrade_and_its_rollback_under_load_fail_no_request(installed: Insta
     key, parts = secret(installed, "run-key"), ("registry", "scoring", "controller")
     before = {part: pods_of(installed, part) for part in parts}
     changed = {part: {"env": [{"name": "UPGRADED", "value": "yes"}]} for part in parts}
-    with Load(installed) as load:
+    with under_load(installed) as load:
         until(lambda: load.answered > 10, what="the first answers")
         installed.helm("upgrade", str(CHART), "--values", installed.values_file(**changed), "--wait", "--timeout", "5m")
         installed.wait()

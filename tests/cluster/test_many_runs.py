@@ -12,7 +12,6 @@ import os
 import random
 import shlex
 import subprocess
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ import pytest
 
 from tests.cluster.installation import Installation, installations
 from tests.cluster.tools import until
+from tests.waiting import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sixty_runs_are_trained_once_each_whatever_dies(installed: Installation, project: Path) -> None:
-    with Watch(installed) as watch:
+    watch = Watch(installed)
+    with meanwhile(watch.look, every=0.5):
         installed.cli("apply", person="amina", cwd=project)
         chance = random.Random(11)  # noqa: S311 - moments, no secrets
         for kill in range(KILLS):
@@ -120,31 +121,20 @@ def trained(installed: Installation) -> list[str]:
 
 
 class Watch:
-    """Counts the pods of runs that are there and have not ended, again and again, while the API server answers."""
+    """Counts the pods of runs that are there and have not ended, at each look that the API server answers."""
 
     def __init__(self, installed: Installation) -> None:
         self.most = self.looks = 0
         self._installed = installed
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.5):
-            try:
-                pods = self._installed.objects("pods", namespace=self._installed.runs)
-            except AssertionError:
-                continue  # the API server is away, as it is meant to be
-            self.looks += 1
-            here = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
-            self.most = max(self.most, len(here))
+    def look(self) -> None:
+        try:
+            pods = self._installed.objects("pods", namespace=self._installed.runs)
+        except AssertionError:
+            return  # the API server is away, as it is meant to be
+        self.looks += 1
+        here = [pod for pod in pods if pod["status"]["phase"] in ("Pending", "Running")]
+        self.most = max(self.most, len(here))
 
 
 def kill_leader(installed: Installation) -> None:

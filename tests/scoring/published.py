@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from modelyard.datasets.store import Manifest
     from modelyard.registry.local import LocalRegistry
 
-KEY_TYPES = {"string": pa.string(), "integer": pa.int64()}
-
 
 def feature_set(
     name: str, entity: str | Sequence[str] = "borrower_id", kind: str = "string", **document: Any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,9 +13,10 @@ from tests.registries import running
 from tests.scoring.trained import loans, train
 from tests.scoring.versions import apply
 from tests.training import yard
-from tests.waiting import until
+from tests.waiting import meanwhile, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from modelyard.registry.local import LocalRegistry
@@ -26,29 +27,18 @@ ROWS = yard.table(rows=50, seed=9).select(list(yard.KINDS)).to_pylist()
 SCORE = "/v1/models/loans/score"
 
 
-class Askers:
-    """Threads that ask without a pause, and keep what they are told."""
+@contextmanager
+def asking(url: str, count: int = 3) -> Iterator[list[tuple[int, Any]]]:
+    """What threads are told that ask without a pause."""
+    told: list[tuple[int, Any]] = []
+    with httpx.Client(base_url=url) as client:
 
-    def __init__(self, url: str, count: int = 3) -> None:
-        self.told: list[tuple[int, Any]] = []
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(url,)) for _ in range(count)]
+        def ask() -> None:
+            answer = client.post(SCORE, json={"features": ROWS})
+            told.append((answer.status_code, answer.json()))
 
-    def __enter__(self) -> Askers:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self, url: str) -> None:
-        with httpx.Client(base_url=url) as client:
-            while not self._ended.is_set():
-                answer = client.post(SCORE, json={"features": ROWS})
-                self.told.append((answer.status_code, answer.json()))
+        with meanwhile(*[ask] * count):
+            yield told
 
 
 @pytest.mark.timeout(60)
@@ -63,24 +53,24 @@ def test_twenty_promotions_lose_no_request_and_mix_no_answer(
     with running(create_app(service)) as url:
         until(lambda: service.live.ready)
         expected: dict[int, list[float]] = {}
-        with Askers(url) as askers:
+        with asking(url) as told:
 
             def take_over(version: int) -> list[float]:
                 """Promote a version until somebody was answered by it; what it predicts."""
-                before = len(askers.told)
+                before = len(told)
                 registry.promote(name, version, live_from=clock.pass_(seconds=1))
                 until(lambda: service.live.slots()[0].served == version)
                 answer = service.live.get(name).answer("features", ROWS, clock())
-                until(lambda: version in {content.get("version") for _, content in askers.told[before:]})
+                until(lambda: version in {content.get("version") for _, content in told[before:]})
                 return [entry["prediction"] for entry in answer["predictions"]]
 
             for turn in range(1, 21):
                 version = versions[turn % len(versions)]
                 expected[version] = take_over(version)
-    assert {status for status, _ in askers.told} == {200}
-    assert {content["version"] for _, content in askers.told} == set(versions)
+    assert {status for status, _ in told} == {200}
+    assert {content["version"] for _, content in told} == set(versions)
     assert len({tuple(predictions) for predictions in expected.values()}) == len(versions)
-    for _, content in askers.told:
+    for _, content in told:
         assert [entry["prediction"] for entry in content["predictions"]] == expected[content["version"]]
 
 
@@ -97,10 +87,10 @@ def test_a_version_with_a_flipped_bit_changes_no_answer(
     registry.promote(name, whole, live_from=clock())
     with running(create_app(service)) as url:
         until(lambda: service.live.ready)
-        with Askers(url) as askers:
+        with asking(url) as told:
             registry.promote(name, broken, live_from=clock.pass_(seconds=1))
             until(lambda: service.live.slots()[0].failures)
-            before = len(askers.told)
-            until(lambda: len(askers.told) >= before + 10)
+            before = len(told)
+            until(lambda: len(told) >= before + 10)
     assert "model.skops" in service.live.slots()[0].problem
-    assert {(status, content["version"]) for status, content in askers.told} == {(200, whole)}
+    assert {(status, content["version"]) for status, content in told} == {(200, whole)}
