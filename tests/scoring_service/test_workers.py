@@ -52,15 +52,16 @@ def test_work_that_fails_makes_room_too() -> None:
 
 
 def test_what_was_begun_is_finished_before_the_end() -> None:
-    workers = Workers(threads=1, queue=1)
+    workers, begun = Workers(threads=1, queue=1), threading.Event()
 
     def work() -> str:
+        begun.set()
         time.sleep(0.05)
         return "done"
 
     async def begin_and_close() -> str:
         task = asyncio.create_task(workers.run(work))
-        await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(begun.wait, 30)
         await asyncio.to_thread(workers.close)
         return await task
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -38,7 +39,7 @@ def test_a_loop_that_stands_still_is_dead(
 ) -> None:
     monitor.leads(leads=True, epoch=1)
     later = time.monotonic() + DEAD + 1
-    monkeypatch.setattr("modelyard.training.controller.monitor.time.monotonic", lambda: later)
+    monkeypatch.setattr("modelyard.training.controller.monitor.time", SimpleNamespace(monotonic=lambda: later))
     assert (client.get("/health").status_code, client.get("/ready").status_code) == (503, 503)
     monitor.alive()
     assert client.get("/health").status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -314,7 +315,7 @@ def test_run_until_done_tells_of_every_change(place: Yard, monkeypatch: pytest.M
         for name in place.launcher.running:
             place.launcher.end(name)
 
-    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr("modelyard.training.reconcile.time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     told: list[tuple[str, RunState]] = []
     done = place.loop().run_until_done([run.id for run in runs], lambda run: told.append((run.model, run.state)))
     assert {run.state for run in done.values()} == {RunState.SUCCEEDED}
@@ -337,9 +338,9 @@ def test_run_until_done_waits_for_a_registry_but_not_for_ever(place: Yard, monke
         raise Unavailable("gone")  # noqa: EM101 - a test's own
 
     monkeypatch.setattr(loop, "step", step)
-    monkeypatch.setattr(time, "sleep", lambda _: None)
     times = iter([0.0, *[10.0] * 5, 61.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    played = SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(times))
+    monkeypatch.setattr("modelyard.training.reconcile.time", played)
     with pytest.raises(Unavailable):
         loop.run_until_done([run.id])
     assert failures == 6
