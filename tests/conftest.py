@@ -23,6 +23,12 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What coroutines of tests run on: what the services run on."""
+    return "asyncio"
+
+
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Run a command and read its JSON."""

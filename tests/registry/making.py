@@ -186,11 +186,6 @@ def all_changes(registry: Registry) -> list[Event]:
     return [*page.items]
 
 
-def pretty(value: Any) -> str:
-    """A value as JSON, for messages of failing tests."""
-    return json.dumps(value, indent=2, default=str)
-
-
 def register_by_run(local: LocalRegistry, run: Run, folder: Path) -> ModelVersion:
     """The version that a run makes."""
     registry = local.acting_as("trainer", operator=False, run=run.id)

@@ -231,11 +231,6 @@ async def test_a_body_that_stands_still_is_given_up() -> None:
     assert caught.value.status_code == 408
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 SERVE = """
 import sys
 from pathlib import Path

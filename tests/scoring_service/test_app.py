@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from scoring_service.service import Service
     from tests.registries import Clock
 
-MINUTE = timedelta(minutes=1)
 ROW = {"amount": 100.0, "channel": "ussd", "repeat": True}
 NAMES = "`amount`, `channel`, `repeat`"
 PLAIN = "can't be looked up: features of `loans` come from a plain table, `loans`"

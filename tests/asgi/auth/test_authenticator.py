@@ -262,11 +262,6 @@ def door(tmp_path: Path) -> Door:
     return Door(write_auth_file(tmp_path))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.anyio
 async def test_who_shows_his_token_is_let_in(door: Door) -> None:
     for scheme in ("Bearer", "bearer", "BEARER"):
