@@ -71,10 +71,9 @@ def test_output_that_is_no_text_is_told_nevertheless(tmp_path: Path) -> None:
     assert ran(tmp_path, r"printf 'a\377b\n'") == ["a\N{REPLACEMENT CHARACTER}b"]
 
 
-@pytest.mark.timeout(30)  # less than the child would take
 def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     children: list[str] = []
-    command = Command(("score",), tmp_path, script(tmp_path, "sleep 60 & echo $!; wait"))
+    command = Command(("score",), tmp_path, script(tmp_path, "sleep 600 & echo $!; wait"))
 
     def stop_once_it_spoke() -> None:
         until(lambda: children)
@@ -99,7 +98,7 @@ command.run(lambda line: print(line, flush=True))
 
 
 def test_a_signals_handler_may_stop_it_while_it_is_read(tmp_path: Path) -> None:
-    environment = script(tmp_path, "sleep 60 & echo $!; wait")
+    environment = script(tmp_path, "sleep 600 & echo $!; wait")
     words = [sys.executable, "-c", HANDLED]
     with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True) as task:
         assert task.stdout
@@ -122,14 +121,13 @@ def test_what_does_not_listen_is_ended_after_a_while(tmp_path: Path, monkeypatch
     assert gone(int(str(error.value)))
 
 
-@pytest.mark.timeout(30)
 def test_it_ends_when_its_reader_fails(tmp_path: Path) -> None:
 
     def interrupted(line: str) -> None:
         raise TimeoutError(line)
 
     with pytest.raises(TimeoutError):
-        Command(("score",), tmp_path, script(tmp_path, "echo one; sleep 60")).run(interrupted)
+        Command(("score",), tmp_path, script(tmp_path, "echo one; sleep 600")).run(interrupted)
 
 
 def test_stopping_what_never_ran_or_has_ended_does_nothing(tmp_path: Path) -> None:

@@ -63,7 +63,6 @@ def wait_until_ready(client: httpx.Client) -> None:
     until(lambda: client.get("/ready").status_code == httpx.codes.OK, every=0.05)
 
 
-@pytest.mark.timeout(120)
 def test_requests_that_were_taken_are_answered_before_the_end(home: Path) -> None:
     with service("scoring", home) as (process, address), httpx.Client(base_url=address, timeout=60) as client:
         wait_until_ready(client)
@@ -83,7 +82,7 @@ def test_requests_that_were_taken_are_answered_before_the_end(home: Path) -> Non
             httpx.get(f"{address}/health")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_the_service_outlives_its_registry(home: Path) -> None:
     with (
         service("registry", home) as (registry, registry_address),

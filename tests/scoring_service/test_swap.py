@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pytest
 
 from scoring_service.app import create_app
 from tests.registries import running
@@ -41,7 +40,6 @@ def asking(url: str, count: int = 3) -> Iterator[list[tuple[int, Any]]]:
             yield told
 
 
-@pytest.mark.timeout(60)
 def test_twenty_promotions_lose_no_request_and_mix_no_answer(
     registry: LocalRegistry, service: Service, clock: Clock, tmp_path: Path
 ) -> None:
@@ -74,7 +72,6 @@ def test_twenty_promotions_lose_no_request_and_mix_no_answer(
         assert [entry["prediction"] for entry in content["predictions"]] == expected[content["version"]]
 
 
-@pytest.mark.timeout(60)
 def test_a_version_with_a_flipped_bit_changes_no_answer(
     registry: LocalRegistry, service: Service, clock: Clock, tmp_path: Path
 ) -> None:

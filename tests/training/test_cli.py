@@ -191,7 +191,6 @@ def jobs_of(project: Path, module: str) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.timeout(120)
 def test_cancel_reaches_what_runs(project: Path, said: Callable[..., Any]) -> None:
     hold(project)
     queued = subprocess.Popen([sys.executable, "-m", "modelyard.cli.main", "train", "good"], cwd=project, text=True,

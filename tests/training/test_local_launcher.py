@@ -141,8 +141,8 @@ def test_a_submitted_job_is_started_once(launcher: LocalLauncher, tmp_path: Path
 
 @pytest.mark.usefixtures("module")
 def test_memory_is_that_of_all_processes_of_a_job(launcher: LocalLauncher) -> None:
-    child = "import time; held = bytearray(60 << 20); time.sleep(60)"
-    code = f"import subprocess; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    child = "import time; held = bytearray(60 << 20); time.sleep(600)"
+    code = f"import subprocess; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(600)"
     launcher.submit(job(code, memory="64Mi"))
     done = wait_for_end(launcher)
     assert done.permanent
@@ -151,7 +151,7 @@ def test_memory_is_that_of_all_processes_of_a_job(launcher: LocalLauncher) -> No
 
 @pytest.mark.usefixtures("module")
 def test_a_job_that_takes_too_long_is_ended(launcher: LocalLauncher) -> None:
-    launcher.submit(job("time.sleep(60)", timeout=timedelta(milliseconds=500)))
+    launcher.submit(job("time.sleep(600)", timeout=timedelta(milliseconds=500)))
     done = wait_for_end(launcher)
     assert done.permanent
     assert done.reason == "took longer than the 500ms that resources.timeout allows"
@@ -162,10 +162,10 @@ def test_cancel_ends_every_process_even_those_that_will_not(launcher: LocalLaunc
     stubborn = f"""
 import signal, subprocess
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
 open({str(tmp_path / "child")!r}, 'w').write(str(child.pid))
 os.rename({str(tmp_path / "child")!r}, {str(tmp_path / "pid")!r})
-time.sleep(60)
+time.sleep(600)
 """
     launcher.submit(job(stubborn))
     until((tmp_path / "pid").exists)
@@ -179,7 +179,7 @@ time.sleep(60)
 def test_children_that_outlive_their_parent_are_ended(launcher: LocalLauncher, tmp_path: Path) -> None:
     code = f"""
 import subprocess
-child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])
+child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])
 open({str(tmp_path / "pid")!r}, 'w').write(str(child.pid))
 leave(ok=True)
 """
@@ -240,7 +240,7 @@ def test_a_job_whose_submitter_died_before_it_started_is_not_there(launcher: Loc
 
 @pytest.mark.usefixtures("module")
 def test_an_adopted_job_that_dies_silently_says_so(launcher: LocalLauncher, tmp_path: Path) -> None:
-    submit_and_die(tmp_path, "time.sleep(60)", "done")
+    submit_and_die(tmp_path, "time.sleep(600)", "done")
     pid = json.loads((tmp_path / "jobs" / "a-1" / "process.json").read_text())["pid"]
     psutil.Process(pid).kill()
     reason = "the process ended without an outcome"
@@ -253,7 +253,7 @@ def test_a_number_that_was_given_to_another_process_is_not_taken_for_the_job(
 ) -> None:
     launcher.submit(job("leave(ok=True)"))
     wait_for_end(launcher)
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     try:
         record = tmp_path / "jobs" / "a-1" / "process.json"
         record.write_text(json.dumps({"pid": other.pid, "at": time.time()}))
