@@ -320,7 +320,7 @@ def test_many_dependencies_are_all_remembered(registry: LocalRegistry) -> None:
 
 
 def test_a_record_that_dynamodb_has_no_room_for_is_refused_in_words(registry: LocalRegistry) -> None:
-    lineage = {f"feature_{number}": (f"transactions.{'x' * 60}_{number}",) for number in range(6000)}
+    apply(registry)
     with pytest.raises(InvalidData, match="too large"):
-        registry.register_feature_set(feature_set(), project="lender", lineage=lineage)
-    assert registry.feature_sets().items == ()
+        registry._metadata.add_run(run_of(reason="x" * 500_000), happenings=[])
+    assert registry.runs().items == ()
