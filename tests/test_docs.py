@@ -16,7 +16,8 @@ from modelyard.cli.main import build_app
 from modelyard.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
-LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+"""The page that a link leads to, this one where it names none, and the heading there."""
 COMMAND = re.compile(r"(?<![\w./-])(?<!from )modelyard ([a-z][^`|&#;()\"\n]*)")
 """What stands between `modelyard` and the end of the command. The project's name in a sentence is `Modelyard`."""
 CODE = ("platform/*.py", "registry_api/*.py", "scoring_service/*.py", "dags/*.py", "configs/*.py", "configs/*.sh")
@@ -45,10 +46,21 @@ def fault(command: Any, words: list[str]) -> str:
     return f"no option {unknown}" if unknown else ""
 
 
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page: Path, link: str, anchor: str) -> bool:
+    target = page.parent / link if link else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
 def test_every_link_leads_somewhere() -> None:
-    links = [(page, link) for page in tracked("*.md") for link in LINK.findall(text(page))]
+    links = [(page, *link) for page in tracked("*.md") for link in LINK.findall(text(page))]
     assert len(links) > 20
-    assert [(str(page), link) for page, link in links if not (page.parent / link).exists()] == []
+    assert [(str(page), *link) for page, *link in links if not leads_somewhere(page, *link)] == []
 
 
 def test_every_command_that_a_page_or_a_hint_names_exists() -> None:
