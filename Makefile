@@ -38,7 +38,7 @@ test: $(STAMPS)/dev ## Run every test that needs nothing but installed packages,
 	$(BIN)/python -m pytest --numprocesses logical --cov
 
 test-airflow: $(STAMPS)/airflow ## Run the tests of the generated DAGs with the real Airflow.
-	$(BIN)/python -m pytest -m airflow
+	$(BIN)/python -m pytest -m airflow --numprocesses logical --dist loadfile tests/orchestration
 
 test-server: $(STAMPS)/dev ## Run the tests on real servers: DynamoDB at TEST_DYNAMODB_URL, S3 at TEST_S3_URL.
 	$(BIN)/python -m pytest -m server
@@ -49,10 +49,10 @@ test-cluster: $(STAMPS)/dev ## Run the tests in a Kubernetes cluster; tests/clus
 test-data: $(STAMPS)/dev ## Run the tests on real data sets, from the folder that MODELYARD_DATA names.
 	@test -d "$${MODELYARD_DATA:-}" || { \
 		echo "MODELYARD_DATA names no folder; run: make test-data MODELYARD_DATA=/path/to/data" >&2; exit 1; }
-	$(BIN)/python -m pytest -m data
+	$(BIN)/python -m pytest -m data tests/data
 
 test-quickstart: $(STAMPS)/dev ## Run the quick start twice, and kill it at seeded moments; it takes some minutes.
-	$(BIN)/python -m pytest -m quickstart
+	$(BIN)/python -m pytest -m quickstart tests/quickstart
 
 check: $(STAMPS)/dev ## Check format, lint, types, import contracts, generated files, the lock and shell scripts.
 	$(BIN)/ruff format --check
