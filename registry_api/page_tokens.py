@@ -7,13 +7,11 @@ the caller may not know of them.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import secrets
 from typing import TYPE_CHECKING, TypeVar
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.fernet import Fernet, InvalidToken
 
 from modelyard.errors import InvalidData
 from modelyard.registry.records import Page
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-
-_NONCE = 12  # bytes, as AES-GCM wants them
 
 
 class PageTokens:
@@ -35,7 +31,7 @@ class PageTokens:
 
     def __init__(self, key: bytes = b"") -> None:
         secret = key or secrets.token_bytes(32)
-        self._cipher = AESGCM(hashlib.sha256(b"page tokens\n" + secret).digest())
+        self._seal = Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"page tokens\n" + secret).digest()))
 
     def page(
         self, list_page: Callable[[str | None], Page[T]], token: str | None, shown: Callable[[T], bool]
@@ -55,13 +51,11 @@ class PageTokens:
         return Page(items=tuple(filter(shown, found.items)), next=following)
 
     def _sealed(self, token: str) -> str:
-        nonce = secrets.token_bytes(_NONCE)
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, token.encode(), None)).decode().rstrip("=")
+        return self._seal.encrypt(token.encode()).decode()
 
     def _opened(self, token: str) -> str:
         try:
-            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-            return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None).decode()
-        except (binascii.Error, ValueError, InvalidTag) as error:
+            return self._seal.decrypt(token).decode()
+        except (InvalidToken, ValueError) as error:
             msg = "the page token is not one of this list"
             raise InvalidData(msg, "take `next` of the page before, or leave it out for the first page") from error

@@ -98,6 +98,12 @@ def apply(registry: Registry, name: str = "ke", **document: Any) -> ModelRecord:
     return registry.apply_model(definition(name, **document), project="lender", expected_revision=revision)
 
 
+def apply_with_run(registry: Registry, run: Run) -> ModelRecord:
+    """Apply the usual definition of a run's model, and queue the run with it."""
+    revision = registry.model(run.model).revision
+    return registry.apply_model(definition(run.model), project="lender", expected_revision=revision, run=run)
+
+
 def artifact(path: str, content: bytes) -> Artifact:
     """What is claimed of a file."""
     return Artifact(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest())

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from modelyard.errors import Conflict, Forbidden, InvalidData, NotFound
 from modelyard.registry.chains import Happening
 from modelyard.registry.checks import check_name, check_run_id
-from modelyard.registry.documents import Documents, plain_json
+from modelyard.registry.documents import Documents, plain_json, pointer
 from modelyard.registry.metadata import Stale
 from modelyard.registry.pages import check_limit
 from modelyard.registry.records import Page, Record
@@ -115,23 +115,22 @@ class Rules:
         content = self._documents.fetch(kept)
         return record if content is kept else record.model_copy(update={field: content})
 
-    def _whole_page(self, read: Callable[[int], Page[R]], limit: int, whole: Callable[[R], R]) -> Page[R]:
+    def _whole_page(
+        self, read: Callable[[int], Page[R]], limit: int, whole: Callable[[R], R], field: str = "definition"
+    ) -> Page[R]:
         """A page of records with their contents; it ends early after the most contents that had to be fetched.
 
         Args:
             read: The page that the store has, of at most so many records.
             limit: The page's size.
             whole: A record with its content.
+            field: What holds the content, or points to it.
         """
         found = read(check_limit(limit))
-        records: list[R] = []
-        fetched = 0
-        for record in found.items:
-            if fetched == MOST_FETCHED:
-                return Page(items=tuple(records), next=read(len(records)).next)
-            records.append(whole(record))
-            fetched += records[-1] is not record
-        return Page(items=tuple(records), next=found.next)
+        shelved = [place for place, record in enumerate(found.items) if pointer(getattr(record, field)) is not None]
+        if len(shelved) > MOST_FETCHED:
+            found = read(shelved[MOST_FETCHED])
+        return Page(items=tuple(map(whole, found.items)), next=found.next)
 
 
 def read_content(kind: type[D], content: Mapping[str, Any], what: str) -> D:

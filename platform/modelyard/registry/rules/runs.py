@@ -28,7 +28,7 @@ from modelyard.registry.rules.base import Rules, read_content, settled
 from modelyard.registry.run_spec import RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from modelyard.registry.chains import Happening
     from modelyard.registry.records import ModelRecord, RunProgress
@@ -124,17 +124,18 @@ class RunRules(Rules):
 
     def runs(self, *, model: str | None = None, page: str | None = None, limit: int = 100) -> Page[Run]:
         if model is None:
-            return self._whole_page(lambda most: self._metadata.runs(page=page, limit=most), limit, self._whole_run)
+            return self._whole_runs(lambda most: self._metadata.runs(page=page, limit=most), limit)
         name = check_name(model)
-        found = self._whole_page(
-            lambda most: self._metadata.model_runs(name, page=page, limit=most), limit, self._whole_run
-        )
+        found = self._whole_runs(lambda most: self._metadata.model_runs(name, page=page, limit=most), limit)
         if not found.items:
             self._known_model(model)
         return found
 
     def open_runs(self, *, page: str | None = None, limit: int = 100) -> Page[Run]:
-        return self._whole_page(lambda most: self._metadata.open_runs(page=page, limit=most), limit, self._whole_run)
+        return self._whole_runs(lambda most: self._metadata.open_runs(page=page, limit=most), limit)
+
+    def _whole_runs(self, read: Callable[[int], Page[Run]], limit: int) -> Page[Run]:
+        return self._whole_page(read, limit, self._whole_run, "spec")
 
     def _whole_run(self, run: Run) -> Run:
         """A run with its specification; where that is lost or damaged, with what points to it.
